@@ -1,0 +1,217 @@
+import { DeviceLostError, KernelError, NoAdapterError, OutOfMemoryError, type BulwarkError } from './errors.js';
+import type { BufferRange, Dispatch } from './kernel.js';
+import { PipelineCache } from './pipelines.js';
+import { BufferPool, BufferUsage, type PoolUsage } from './pool.js';
+import { Recorder, type Counters } from './recorder.js';
+import { ScopeStack } from './scope.js';
+import { Storage, Tensor, paddedBytes } from './tensor.js';
+import { sizeOf, type Shape } from './shape.js';
+import type { DType } from './dtype.js';
+
+/** What kernels may use on this device. */
+export interface Capabilities {
+  /** Lanes of a subgroup where that number is fixed and the device has subgroups; otherwise 0. */
+  readonly subgroupSize: number;
+  /** Whether the adapter computes on the CPU. */
+  readonly software: boolean;
+  readonly vendor: string;
+  readonly architecture: string;
+  /** The adapter's own description, which names the driver where there is one. */
+  readonly description: string;
+}
+
+/** Exact memory figures, in bytes. */
+export interface MemoryUsage extends PoolUsage {
+  /** Live tensors. */
+  readonly tensors: number;
+  /** `live` plus `pooled`: what the pool holds of the GPU's memory. */
+  readonly total: number;
+}
+
+/**
+ * A GPU and everything bulwark keeps on it: the recorder, the pipelines, the memory and the scopes. Nothing is global:
+ * two devices live side by side.
+ */
+export class Device {
+  /** Exact counts of what was done so far. */
+  readonly counters: Counters = { dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pipelines: 0, readbacks: 0 };
+  readonly caps: Capabilities;
+  /** Whether operations are recorded for differentiation; see `noGrad`. */
+  gradEnabled = true;
+  /** The WebGPU device underneath. */
+  readonly gpu: GPUDevice;
+  readonly #recorder: Recorder;
+  readonly #pool: BufferPool;
+  readonly #scopes = new ScopeStack();
+  readonly #staging = new Map<number, GPUBuffer[]>();
+  #tensors = 0;
+  #fault: BulwarkError | undefined;
+  readonly #release = (buffer: Parameters<BufferPool['release']>[0]): void => {
+    this.#pool.release(buffer);
+  };
+
+  private constructor(gpu: GPUDevice, info: GPUAdapterInfo) {
+    this.gpu = gpu;
+    this.caps = capabilitiesOf(gpu, info);
+    this.#pool = new BufferPool(gpu, () => this.counters.buffers++);
+    const cache = new PipelineCache(
+      gpu,
+      () => this.counters.pipelines++,
+      () => this.counters.bindGroups++,
+    );
+    this.#recorder = new Recorder(gpu, cache, this.counters);
+    gpu.addEventListener('uncapturederror', (event) => {
+      const { error } = event;
+      event.preventDefault();
+      this.#fault ??=
+        error.constructor.name === 'GPUOutOfMemoryError'
+          ? new OutOfMemoryError(`the GPU is out of memory: ${error.message}`)
+          : new KernelError(error.message);
+    });
+    void gpu.lost.then((info) => {
+      this.#fault = new DeviceLostError(`the device is gone (${info.reason}): ${info.message || 'no reason given'}`);
+    });
+  }
+
+  /**
+   * Makes a device of an adapter, with the adapter's own limits and the optional features that kernels can use
+   * (`subgroups`, `timestamp-query`).
+   */
+  static async create(adapter: GPUAdapter | null): Promise<Device> {
+    if (!adapter) throw new NoAdapterError('no WebGPU adapter; a GPU driver or a browser with WebGPU is needed');
+    const wanted: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
+    const { limits } = adapter;
+    const gpu = await adapter.requestDevice({
+      requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      },
+    });
+    return new Device(gpu, adapter.info);
+  }
+
+  /** Wraps an application's own `GPUDevice`. */
+  static wrap(gpu: GPUDevice): Device {
+    return new Device(gpu, gpu.adapterInfo);
+  }
+
+  /** Records a dispatch: it runs after everything recorded before it. */
+  dispatch(dispatch: Dispatch): void {
+    this.#throwFault();
+    this.#recorder.dispatch(dispatch);
+  }
+
+  /** Copies one range to another of the same size in a different buffer. */
+  copy(from: BufferRange, to: BufferRange, bytes: number): void {
+    this.#recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
+  }
+
+  /** Sets a range to zero. */
+  clear(range: BufferRange): void {
+    this.#recorder.clear(range);
+  }
+
+  /** Overwrites the start of a range with CPU data of a multiple of 4 bytes, in order with what was recorded. */
+  write(range: BufferRange, data: ArrayBufferView<ArrayBuffer>): void {
+    if (data.byteLength > 0) this.#recorder.write(range.buffer, range.offset, data);
+  }
+
+  /** Submits what has been recorded. */
+  flush(): void {
+    this.#recorder.flush();
+  }
+
+  /** Submits, and waits until the GPU has done everything. Errors of the work so far surface here. */
+  async sync(): Promise<void> {
+    this.flush();
+    await this.gpu.queue.onSubmittedWorkDone();
+    this.#throwFault();
+  }
+
+  /** Reads the first `bytes` of a range back, after everything recorded so far. */
+  async read(range: BufferRange, bytes: number): Promise<ArrayBuffer> {
+    this.#throwFault();
+    const size = Math.max(16, 2 ** Math.ceil(Math.log2(bytes)));
+    const staging = this.#staging.get(size)?.pop() ?? this.#createStaging(size);
+    this.#recorder.copy(range.buffer, range.offset, staging, 0, Math.ceil(bytes / 4) * 4);
+    this.flush();
+    this.counters.readbacks++;
+    try {
+      await staging.mapAsync(1, 0, size);
+    } catch (cause) {
+      this.#throwFault();
+      throw new DeviceLostError(`reading ${bytes} bytes back failed: ${String(cause)}`, { cause });
+    }
+    const copy = staging.getMappedRange(0, size).slice(0, bytes);
+    staging.unmap();
+    const list = this.#staging.get(size);
+    if (list) list.push(staging);
+    else this.#staging.set(size, [staging]);
+    this.#throwFault();
+    return copy;
+  }
+
+  /** An uninitialised tensor in the innermost scope. */
+  empty(shape: Shape, dtype: DType = 'f32'): Tensor {
+    const buffer = this.#pool.acquire(paddedBytes(sizeOf(shape)));
+    return new Tensor(this, shape, dtype, new Storage(buffer, this.#release));
+  }
+
+  /**
+   * Runs `fn`, sync or async, and frees every tensor made in it when it ends or throws, but for those it returns (alone,
+   * or in arrays, maps and plain objects), which go to the scope around it, and those that were `keep`-ed. Async scopes
+   * of one device must not interleave.
+   */
+  scope<T>(fn: () => T): T {
+    return this.#scopes.run(fn);
+  }
+
+  /** Bytes and counts of what is on the GPU now, exact. */
+  memory(): MemoryUsage {
+    const usage = this.#pool.usage();
+    return { ...usage, tensors: this.#tensors, total: usage.live + usage.pooled };
+  }
+
+  /** Frees everything; whatever is in flight fails with a `DeviceLostError`. */
+  destroy(): void {
+    this.gpu.destroy();
+  }
+
+  /** Called by every new tensor. */
+  adopt(tensor: Tensor): void {
+    this.#tensors++;
+    const scope = this.#scopes.innermost;
+    tensor.scope = scope;
+    scope?.tensors.add(tensor);
+  }
+
+  /** Called by every tensor that is freed. */
+  disown(): void {
+    this.#tensors--;
+  }
+
+  #createStaging(size: number): GPUBuffer {
+    this.counters.buffers++;
+    return this.gpu.createBuffer({ size, usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST });
+  }
+
+  #throwFault(): void {
+    if (!this.#fault) return;
+    const fault = this.#fault;
+    if (!(fault instanceof DeviceLostError)) this.#fault = undefined;
+    throw fault;
+  }
+}
+
+function capabilitiesOf(gpu: GPUDevice, info: GPUAdapterInfo): Capabilities {
+  const { subgroupMinSize = 0, subgroupMaxSize = -1 } = info;
+  const fixed = gpu.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
+  return {
+    subgroupSize: fixed ? subgroupMinSize : 0,
+    software: info.isFallbackAdapter || info.architecture === 'swiftshader' || info.architecture === 'software',
+    vendor: info.vendor,
+    architecture: info.architecture,
+    description: info.description,
+  };
+}

@@ -1,0 +1,16 @@
+/** The engine: tensors on WebGPU, their operations and their derivatives. */
+export { backward, enableGrad, grad, noGrad, type GradOptions } from './autograd.js';
+export { Device, type Capabilities, type MemoryUsage } from './device.js';
+export type { DType, TensorData } from './dtype.js';
+export * from './errors.js';
+export { defineKernel, foldWorkgroups, type BufferRange, type Dispatch, type Kernel } from './kernel.js';
+export { apply, applyOne, defineOp, registeredOps, type Op, type OutputSpec, type RunCall } from './op.js';
+export type { BackwardCall, BackwardRule, OpSample } from './op.js';
+export type { Counters } from './recorder.js';
+export type { Shape } from './shape.js';
+export { Tensor, keep, type NestedArray } from './tensor.js';
+export * from './ops/create.js';
+export * from './ops/elementwise.js';
+export * from './ops/indexing.js';
+export * from './ops/movement.js';
+export type { TensorMethods } from './ops/methods.js';

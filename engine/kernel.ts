@@ -1,0 +1,55 @@
+import type { Constants } from './template.js';
+
+/** How a kernel uses a storage buffer: `read` is `var<storage, read>`, `write` is `var<storage, read_write>`. */
+export type Binding = 'read' | 'write';
+
+/**
+ * A compute kernel: one WGSL file. Storage buffers are `@group(0) @binding(i)` in the order of `bindings`; a kernel whose
+ * sizes vary declares one uniform struct at `@group(1) @binding(0)`; the entry point is `main`.
+ */
+export interface Kernel {
+  /** The file's name without `.wgsl`. */
+  readonly name: string;
+  /** The WGSL text, with the templating of `template.ts`. */
+  readonly source: string;
+  readonly bindings: readonly Binding[];
+}
+
+/** A range of a GPU buffer. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  /** In bytes, a multiple of 256. */
+  readonly offset: number;
+  /** In bytes, a multiple of 16. */
+  readonly size: number;
+}
+
+/** Everything a GPU does is one of these: a kernel, its buffers, its scalars, and how many workgroups run it. */
+export interface Dispatch {
+  readonly kernel: Kernel;
+  /** Specialise the kernel's text; each combination is a pipeline of its own, compiled once. */
+  readonly constants?: Constants;
+  /** One range per binding of the kernel. */
+  readonly buffers: readonly BufferRange[];
+  /** The words of the uniform struct, as u32; `float(x)` gives the bits of a float. At most 64. */
+  readonly uniforms?: readonly number[];
+  /** Workgroups along x, y, z; each from 1 to 65,535. */
+  readonly workgroups: readonly [number, number?, number?];
+  /** Shown by profilers and in validation errors; the kernel's name by default. */
+  readonly label?: string;
+}
+
+/** Declares a kernel. */
+export function defineKernel(kernel: Kernel): Kernel {
+  return kernel;
+}
+
+/**
+ * Workgroups for `count` workgroups in all, folded over x and y so that neither exceeds WebGPU's 65,535. The kernel reads
+ * its linear number as `workgroup_id.y * num_workgroups.x + workgroup_id.x` and returns where that is past the end.
+ */
+export function foldWorkgroups(count: number): [number, number] {
+  if (count <= 65_535) return [Math.max(1, count), 1];
+  const rows = Math.ceil(count / 65_535);
+  return [Math.ceil(count / rows), rows];
+}

@@ -1,0 +1,141 @@
+import { isRecording, record } from './autograd.js';
+import type { Device } from './device.js';
+import type { DType } from './dtype.js';
+import { ArgumentError, DTypeError } from './errors.js';
+import type { Shape } from './shape.js';
+import type { Tensor } from './tensor.js';
+
+/** Shape and element type of one output. */
+export interface OutputSpec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** What a forward pass works on. Outputs are allocated and uninitialised; zero-size ones may be left alone. */
+export interface RunCall<A> {
+  readonly device: Device;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attrs: A;
+}
+
+/** What a backward rule works on. */
+export interface BackwardCall<A> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attrs: A;
+  /** One per output: the gradient that arrived, or undefined where none did. */
+  readonly grads: readonly (Tensor | undefined)[];
+  /** One per input: whether its gradient is wanted. What is not wanted must not be computed. */
+  readonly needs: readonly boolean[];
+}
+
+/** One gradient per input; undefined where it is not wanted or is zero. */
+export type BackwardRule<A> = (call: BackwardCall<A>) => readonly (Tensor | undefined)[];
+
+/** One set of arguments for an op's tests. */
+export interface OpSample<A> {
+  /** Input shapes; the values are drawn from `domain`. */
+  readonly shapes: readonly Shape[];
+  readonly attrs: A;
+}
+
+/**
+ * An operation: the one record from which its forward pass, its gradients, its tests and its documentation follow.
+ *
+ * @typeParam A - the attributes: everything that is not a tensor.
+ */
+export interface Op<A> {
+  readonly name: string;
+  /** One sentence: what it computes. */
+  readonly summary: string;
+  /** Checks the inputs, throwing typed errors, and gives the outputs' shapes and dtypes. */
+  infer(inputs: readonly Tensor[], attrs: A): readonly OutputSpec[];
+  /** Records the dispatches that compute the outputs. */
+  run(call: RunCall<A>): void;
+  /** The output is the first input's memory in another shape; `run` is not called. */
+  readonly view?: boolean;
+  /** The rule, in differentiable tensor operations. Absent: not differentiable. */
+  readonly backward?: BackwardRule<A>;
+  /** A faster rule for first-order gradients, tested against `backward`. */
+  readonly fusedBackward?: BackwardRule<A>;
+  /** Arguments that the op's tests draw from, awkward shapes among them. */
+  readonly samples?: readonly OpSample<A>[];
+  /** Where the tests draw input values from; [-2, 2] by default. */
+  readonly domain?: readonly [number, number];
+}
+
+/** An op as its tests and its documentation see it: attributes bound, types forgotten. */
+export interface RegisteredOp {
+  readonly name: string;
+  readonly summary: string;
+  readonly differentiable: boolean;
+  readonly domain: readonly [number, number];
+  readonly samples: readonly {
+    readonly shapes: readonly Shape[];
+    readonly attrs: unknown;
+    /** Applies the op with this sample's attributes. */
+    readonly call: (inputs: readonly Tensor[]) => Tensor[];
+  }[];
+}
+
+/** Every op that was declared, by name: what tests and documentation go through. */
+export const registeredOps = new Map<string, RegisteredOp>();
+
+/** Declares an op. */
+export function defineOp<A>(op: Op<A>): Op<A> {
+  const samples = (op.samples ?? []).map(({ shapes, attrs }) => ({
+    shapes,
+    attrs,
+    call: (inputs: readonly Tensor[]) => apply(op, inputs, attrs),
+  }));
+  const { name, summary, domain = [-2, 2] } = op;
+  registeredOps.set(name, { name, summary, differentiable: op.backward !== undefined, domain, samples });
+  return op;
+}
+
+/** Checks, runs and records one operation; gives its outputs. */
+export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+  const [first] = inputs;
+  if (!first) throw new ArgumentError(`${op.name}: no inputs; expected at least one tensor`);
+  const { device } = first;
+  for (const input of inputs) {
+    input.assertAlive(op.name);
+    if (input.device !== device) {
+      throw new ArgumentError(`${op.name}: inputs live on two devices; copy one over by its data()`);
+    }
+  }
+  const specs = op.infer(inputs, attrs);
+  let outputs: Tensor[];
+  if (op.view) {
+    outputs = specs.map((spec) => first.alias(spec.shape));
+  } else {
+    outputs = specs.map((spec) => device.empty(spec.shape, spec.dtype));
+    op.run({ device, inputs, outputs, attrs });
+  }
+  if (op.backward && isRecording(device, inputs)) record(op, inputs, outputs, attrs);
+  return outputs;
+}
+
+/** `apply` for an op with one output. */
+export function applyOne<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor {
+  const [output] = apply(op, inputs, attrs);
+  if (!output) throw new ArgumentError(`${op.name}: has no output`);
+  return output;
+}
+
+/** The n-th of an op's tensors (inputs, outputs or gradients), which the op knows to be there. */
+export function nth(tensors: readonly (Tensor | undefined)[], index: number): Tensor {
+  const tensor = tensors[index];
+  if (!tensor) throw new ArgumentError(`an op was given no tensor number ${index}`);
+  return tensor;
+}
+
+/** Throws a `DTypeError` unless every input has one of the dtypes. */
+export function expectDType(op: string, inputs: readonly Tensor[], ...dtypes: readonly DType[]): void {
+  for (const input of inputs) {
+    if (!dtypes.includes(input.dtype)) {
+      throw new DTypeError(`${op}: got a tensor of dtype ${input.dtype}; expected ${dtypes.join(' or ')}`);
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { backward } from '../autograd.js';
+import { Tensor } from '../tensor.js';
+import { onesLike, zerosLike } from './create.js';
+import * as elementwise from './elementwise.js';
+import { gather } from './indexing.js';
+import { expand, flatten, permute, reshape, slice, squeeze, transpose, unsqueeze } from './movement.js';
+import { argmax, argmin, max, mean, min, sum } from './reduce.js';
+import { logSoftmax, logSumExp, softmax } from './softmax.js';
+import { matmul } from './matmul.js';
+
+/** The ops that are methods too: functions whose first argument is the tensor. */
+const methods = {
+  ...elementwise,
+  onesLike,
+  zerosLike,
+  gather,
+  expand,
+  flatten,
+  permute,
+  reshape,
+  slice,
+  squeeze,
+  transpose,
+  unsqueeze,
+  argmax,
+  argmin,
+  max,
+  mean,
+  min,
+  sum,
+  softmax,
+  logSoftmax,
+  logSumExp,
+  matmul,
+  backward,
+};
+
+type Method<F> = F extends (x: never, ...rest: infer R) => infer O ? (...rest: R) => O : never;
+
+/** The methods of a tensor that are operations; each is documented at the function of the same name. */
+export type TensorMethods = { [K in keyof typeof methods]: Method<(typeof methods)[K]> };
+
+declare module '../tensor.js' {
+  // The methods follow from the functions, so they are declared by their type alone.
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type
+  interface Tensor extends TensorMethods {}
+}
+
+for (const [name, method] of Object.entries(methods)) {
+  Object.defineProperty(Tensor.prototype, name, {
+    configurable: true,
+    writable: true,
+    value(this: Tensor, ...rest: unknown[]): unknown {
+      return Reflect.apply(method, undefined, [this, ...rest]);
+    },
+  });
+}

@@ -1,0 +1,112 @@
+import { KernelError } from './errors.js';
+import type { Binding, BufferRange, Kernel } from './kernel.js';
+import { specialise, type Constants } from './template.js';
+
+const COMPUTE_STAGE = 4;
+
+/** Bytes of one dispatch's uniform block; WebGPU's offsets are multiples of 256 on most adapters. */
+export const UNIFORM_BLOCK = 256;
+
+/** A compiled specialisation of a kernel. */
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly storageLayout: GPUBindGroupLayout;
+  /** Distinguishes storage layouts in the bind-group cache. */
+  readonly layoutKey: string;
+}
+
+/**
+ * Compiled pipelines and bind groups, each made once. Layouts are explicit and shared by signature, so that bind groups
+ * fit every pipeline with the same bindings; group 1 is the uniform block, bound at a dynamic offset.
+ */
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #onPipeline: () => void;
+  readonly #onBindGroup: () => void;
+  readonly #pipelines = new Map<Kernel, Map<string, Pipeline>>();
+  readonly #layouts = new Map<string, { storage: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  #nextBufferId = 0;
+  readonly uniformLayout: GPUBindGroupLayout;
+
+  constructor(device: GPUDevice, onPipeline: () => void, onBindGroup: () => void) {
+    this.#device = device;
+    this.#onPipeline = onPipeline;
+    this.#onBindGroup = onBindGroup;
+    this.uniformLayout = device.createBindGroupLayout({
+      entries: [
+        {
+          binding: 0,
+          visibility: COMPUTE_STAGE,
+          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: 0 },
+        },
+      ],
+    });
+  }
+
+  pipeline(kernel: Kernel, constants: Constants = {}): Pipeline {
+    const key = JSON.stringify(constants);
+    let variants = this.#pipelines.get(kernel);
+    if (!variants) this.#pipelines.set(kernel, (variants = new Map<string, Pipeline>()));
+    let found = variants.get(key);
+    if (!found) variants.set(key, (found = this.#compile(kernel, constants)));
+    return found;
+  }
+
+  bindGroup(pipeline: Pipeline, buffers: readonly BufferRange[]): GPUBindGroup {
+    let key = pipeline.layoutKey;
+    for (const range of buffers) key += `|${this.#idOf(range.buffer)},${range.offset},${range.size}`;
+    let group = this.#bindGroups.get(key);
+    if (!group) {
+      this.#onBindGroup();
+      group = this.#device.createBindGroup({
+        layout: pipeline.storageLayout,
+        entries: buffers.map((resource, binding) => ({ binding, resource })),
+      });
+      this.#bindGroups.set(key, group);
+    }
+    return group;
+  }
+
+  #idOf(buffer: GPUBuffer): number {
+    let id = this.#bufferIds.get(buffer);
+    if (id === undefined) this.#bufferIds.set(buffer, (id = this.#nextBufferId++));
+    return id;
+  }
+
+  #compile(kernel: Kernel, constants: Constants): Pipeline {
+    this.#onPipeline();
+    const code = specialise(kernel.name, kernel.source, constants);
+    const layout = this.#layout(kernel.bindings);
+    const label = `${kernel.name} ${JSON.stringify(constants)}`;
+    try {
+      const module = this.#device.createShaderModule({ code, label });
+      const pipeline = this.#device.createComputePipeline({
+        layout: layout.pipeline,
+        compute: { module, entryPoint: 'main' },
+        label,
+      });
+      return { pipeline, storageLayout: layout.storage, layoutKey: kernel.bindings.join('') };
+    } catch (cause) {
+      throw new KernelError(`${label}: ${String(cause)}`, { cause });
+    }
+  }
+
+  #layout(bindings: readonly Binding[]): { storage: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+    const key = bindings.join('');
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      const storage = this.#device.createBindGroupLayout({
+        entries: bindings.map((access, binding) => ({
+          binding,
+          visibility: COMPUTE_STAGE,
+          buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+        })),
+      });
+      const pipeline = this.#device.createPipelineLayout({ bindGroupLayouts: [storage, this.uniformLayout] });
+      this.#layouts.set(key, (layout = { storage, pipeline }));
+    }
+    return layout;
+  }
+}

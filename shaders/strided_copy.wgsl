@@ -1,0 +1,42 @@
+// y[sum at_k * strideY_k + offsetY] = x[sum at_k * strideX_k + offsetX] over an index space `shape`: permutations, slices
+// with steps, concatenation, broadcasting and their gradients are all this copy. Strides may be negative (two's
+// complement). Values move as raw words, so one pipeline serves every element type.
+
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+
+struct Params {
+  size: u32,
+  offsetX: u32,
+  offsetY: u32,
+  pad: u32,
+  shape: array<vec4u, 2>,
+  strideX: array<vec4u, 2>,
+  strideY: array<vec4u, 2>,
+}
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.size) {
+    return;
+  }
+  var rest = i;
+  var ix = params.offsetX;
+  var iy = params.offsetY;
+  for (var axis = RANK; axis > 0u; axis--) {
+    let word = (axis - 1u) / 4u;
+    let part = (axis - 1u) % 4u;
+    let size = params.shape[word][part];
+    let at = rest % size;
+    rest /= size;
+    ix += at * params.strideX[word][part];
+    iy += at * params.strideY[word][part];
+  }
+  y[iy] = x[ix];
+}
