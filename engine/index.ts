@@ -14,3 +14,8 @@ export * from './ops/elementwise.js';
 export * from './ops/indexing.js';
 export * from './ops/movement.js';
 export type { TensorMethods } from './ops/methods.js';
+export * from './ops/reduce.js';
+export * from './ops/softmax.js';
+export * from './ops/cross-entropy.js';
+export * from './ops/pool.js';
+export * from './ops/norm.js';

@@ -1,11 +1,11 @@
 /**
  * Standard normal numbers from integers alone, so that the CPU and every GPU make the same ones.
  *
- * A uniform 32-bit word is a sign bit and a 31-bit tail t, which stands for the tail probability p = (t + 1/2) / 2^32. The
- * magnitude is the quantile z(p) = -Phi^-1(p), read from a table. Knots lie at t = 0 .. 31 and then, in each octave of t, at
- * 32 equal steps: a knot's number is the octave (from the count of leading zeros) and the next five bits, and the bits below
- * interpolate linearly between that knot and the next. Everything is 32-bit integer arithmetic in steps of 2^-28; the result
- * keeps 24 significant bits, so its conversion to float is exact.
+ * A uniform 32-bit word is a sign bit and a 31-bit tail t, which stands for the tail probability p = (t + 1/2) / 2^32.
+ * The magnitude is the quantile z(p) = -Phi^-1(p), read from a table. Knots lie at t = 0 .. 31 and then, in each octave
+ * of t, at 32 equal steps: a knot's number is the octave (from the count of leading zeros) and the next five bits, and
+ * the bits below interpolate linearly between that knot and the next. Everything is 32-bit integer arithmetic in steps
+ * of 2^-28; the result keeps 24 significant bits, so its conversion to float is exact.
  *
  * The interpolated quantile is within 6e-5 of the true one ({@link NORMAL_MAX_ERROR}), and |z| <= 6.338.
  */
@@ -46,8 +46,8 @@ export function normalTail(z: number): number {
 }
 
 /**
- * The z >= 0 with `normalTail(z) = p`, for p in (0, 1/2], to about 1e-13: Abramowitz and Stegun 26.2.23 (error 4.5e-4) refined
- * by Halley's iteration, which triples the digits each time.
+ * The z >= 0 with `normalTail(z) = p`, for p in (0, 1/2], to about 1e-13: Abramowitz and Stegun 26.2.23 (error 4.5e-4)
+ * refined by Halley's iteration, which triples the digits each time.
  */
 export function normalTailQuantile(p: number): number {
   if (p >= 0.5) return 0;
@@ -72,8 +72,9 @@ export function knotTail(index: number): number {
 let knots: Int32Array<ArrayBuffer> | undefined;
 
 /**
- * The table of z(p) in units of 2^-28, {@link NORMAL_KNOTS} entries, decreasing to 0. Computed once in float64. No entry lies
- * near a rounding boundary (the tests check it), so JavaScript engines whose `exp` and `log` differ in the last bit agree.
+ * The table of z(p) in units of 2^-28, {@link NORMAL_KNOTS} entries, decreasing to 0. Computed once in float64. No
+ * entry lies near a rounding boundary (the tests check it), so JavaScript engines whose `exp` and `log` differ in the
+ * last bit agree.
  */
 export function normalKnots(): Int32Array<ArrayBuffer> {
   knots ??= Int32Array.from({ length: NORMAL_KNOTS }, (_, index) =>
@@ -94,8 +95,8 @@ export function mulhi(a: number, b: number): number {
 }
 
 /**
- * The standard normal number that a uniform 32-bit word stands for, as an integer in units of 2^-28 with at most 24 significant
- * bits. `normal_fixed` in `shaders/random.wgsl` is the same function.
+ * The standard normal number that a uniform 32-bit word stands for, as an integer in units of 2^-28 with at most 24
+ * significant bits. `normal_fixed` in `shaders/random.wgsl` is the same function.
  */
 export function normalFixed(word: number): number {
   const table = normalKnots();

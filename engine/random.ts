@@ -1,8 +1,8 @@
 /**
- * Counter-based random numbers: Philox-4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3"
- * (SC 2011). A block of four 32-bit words is a pure function of a 64-bit seed (the key) and a 128-bit counter, of which the low
- * half is the offset (the number of the block) and the high half names the stream. So any number can be made anywhere,
- * in any order: the functions here and the kernels of `shaders/random.wgsl` give the same bits.
+ * Counter-based random numbers: Philox-4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as
+ * 1, 2, 3" (SC 2011). A block of four 32-bit words is a pure function of a 64-bit seed (the key) and a 128-bit counter,
+ * of which the low half is the offset (the number of the block) and the high half names the stream. So any number can
+ * be made anywhere, in any order: the functions here and the kernels of `shaders/random.wgsl` give the same bits.
  */
 import { ArgumentError } from './errors.js';
 import { NORMAL_FRACTION_BITS, mulhi, normalFixed } from './normal.js';
@@ -14,8 +14,8 @@ export type Seed = number | bigint;
 export type U64 = readonly [low: number, high: number];
 
 /**
- * What the streams of one seed are for. Each purpose has streams of its own, so that a model with one more dropout layer, say,
- * sees its data in the same order as before.
+ * What the streams of one seed are for. Each purpose has streams of its own, so that a model with one more dropout
+ * layer, say, sees its data in the same order as before.
  */
 export const PURPOSES = ['general', 'init', 'shuffle', 'augmentation', 'start', 'dropout'] as const;
 
@@ -34,9 +34,9 @@ export interface GeneratorState {
 /** Which of a seed's streams a {@link Generator} draws from. */
 export interface GeneratorOptions {
   /** What the numbers are for; `'general'` unless told. */
-  readonly purpose?: Purpose;
+  readonly purpose?: Purpose | undefined;
   /** Number of the stream within the purpose, such as the epoch; 0 unless told. An integer of 0 .. 2^32 - 1. */
-  readonly index?: number;
+  readonly index?: number | undefined;
 }
 
 /** Words that one Philox block gives. */
@@ -45,8 +45,8 @@ export const WORDS_PER_BLOCK = 4;
 const TWO_32 = 2 ** 32;
 
 /**
- * One block of Philox-4x32-10: writes the four words of counter (c0, c1, c2, c3) under key (k0, k1) to `out[at .. at + 3]`.
- * Words past the end of `out` are dropped.
+ * One block of Philox-4x32-10: writes the four words of counter (c0, c1, c2, c3) under key (k0, k1) to `out`, from
+ * index `at` on. Words past the end of `out` are dropped.
  */
 export function philox4x32(
   [c0, c1, c2, c3]: readonly [number, number, number, number],
@@ -138,8 +138,8 @@ function checkedU64(what: string, value: unknown): U64 {
 
 /**
  * A stream of random numbers with a position. Drawing n numbers moves it on by the blocks used: ceil(n / 4), or where
- * numbers are rejected (`integers`, `permutation`) as many as it took. What is drawn on a GPU (`rand`, `randn`, `dropout`) moves
- * it in the same way. {@link state} and {@link setState} save and resume it.
+ * numbers are rejected (`integers`, `permutation`) as many as it took. What is drawn on a GPU (`rand`, `randn`,
+ * `dropout`) moves it in the same way. {@link state} and {@link setState} save and resume it.
  */
 export class Generator {
   #seed: U64;
@@ -199,7 +199,8 @@ export class Generator {
   }
 
   /**
-   * `n` uniform float32 numbers in [0, 1), multiples of 2^-24; with `bound`, in [-bound, bound], multiples of bound * 2^-23.
+   * `n` uniform float32 numbers in [0, 1), multiples of 2^-24; with `bound`, in [-bound, bound], multiples of bound *
+   * 2^-23.
    * @throws ArgumentError for a `bound` that is negative or not finite
    */
   uniform(n: number, bound?: number): Float32Array<ArrayBuffer> {

@@ -201,7 +201,6 @@ export class Tensor {
     this.#freed = true;
     this.scope?.tensors.delete(this);
     this.scope = undefined;
-    this.node = undefined;
     this.#storage.release();
     this.device.disown();
   }

@@ -241,7 +241,7 @@ export const pow = binary('pow', {
   summary: 'Power, a^b.',
   kind: 'float',
   domain: [0.3, 3],
-  backward: (g, a, b, y) => [() => mul(g, mul(b, pow(a, sub(b, 1)))), () => mul(g, mul(y, logOf(a)))],
+  backward: (g, a, b, y) => [() => mul(g, mul(pow(a, typeof b === 'number' ? b - 1 : sub(b, 1)), b)), () => mul(g, mul(y, logOf(a)))],
 });
 /** The larger operand; equal operands share the gradient half and half, as in PyTorch. */
 export const maximum = binary('maximum', {

@@ -1,0 +1,116 @@
+import maxPoolSource from '../../shaders/max_pool.wgsl';
+import { ShapeError } from '../errors.js';
+import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
+import { apply, applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
+import { formatShape, type Shape } from '../shape.js';
+import type { Tensor } from '../tensor.js';
+
+const poolKernel = defineKernel({ name: 'max_pool', source: maxPoolSource, bindings: ['read', 'write', 'write'] });
+const moveKernel = defineKernel({ name: 'max_pool', source: maxPoolSource, bindings: ['read', 'read', 'write'] });
+
+/** One number for both axes, or [height, width]. */
+export type Pair = number | readonly [number, number];
+
+interface PoolAttrs {
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  /** [N, C, H, W] of the pooled tensor. */
+  readonly shape: Shape;
+}
+
+function outputShape({ kernel, stride, padding, shape }: PoolAttrs): number[] {
+  const extent = (axis: 0 | 1): number =>
+    Math.floor(((shape[axis + 2] ?? 0) + 2 * padding[axis] - kernel[axis]) / stride[axis]) + 1;
+  return [shape[0] ?? 0, shape[1] ?? 0, extent(0), extent(1)];
+}
+
+function dispatchPool(kernel: Kernel, pass: string, attrs: PoolAttrs, size: number, tensors: readonly Tensor[]): void {
+  if (size === 0) return;
+  const [, , outHeight = 0, outWidth = 0] = outputShape(attrs);
+  const [, , height = 0, width = 0] = attrs.shape;
+  nth(tensors, 0).device.dispatch({
+    kernel,
+    constants: { PASS: pass },
+    buffers: tensors.map((tensor) => tensor.range),
+    uniforms: [size, height, width, outHeight, outWidth, ...attrs.kernel, ...attrs.stride, ...attrs.padding],
+    workgroups: foldWorkgroups(Math.ceil(size / 64)),
+    label: `maxPool2d ${pass}`,
+  });
+}
+
+const maxPoolOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
+  name: 'maxPool2d',
+  summary: 'The largest element of each window, and where it is.',
+  infer: (_, attrs) => {
+    const shape = outputShape(attrs);
+    return [
+      { shape, dtype: 'f32' },
+      { shape, dtype: 'i32' },
+    ];
+  },
+  run: ({ inputs, outputs, attrs }) => {
+    const [x, y, index] = [nth(inputs, 0), nth(outputs, 0), nth(outputs, 1)];
+    dispatchPool(poolKernel, 'pool', attrs, y.size, [x, y, index]);
+  },
+  backward: ({ grads, outputs, attrs }) => [applyOne(scatterOp, [nth(grads, 0), nth(outputs, 1)], attrs)],
+});
+
+const scatterOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
+  name: 'maxPool2dScatter',
+  summary: 'Window values sent to the elements that max-pooling chose: the gradient of maxPool2d.',
+  infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
+  run: ({ inputs, outputs, attrs }) => {
+    const y = nth(outputs, 0);
+    dispatchPool(moveKernel, 'scatter', attrs, y.size, [nth(inputs, 0), nth(inputs, 1), y]);
+  },
+  backward: ({ grads, inputs, attrs }) => [applyOne(gatherOp, [nth(grads, 0), nth(inputs, 1)], attrs), undefined],
+});
+
+const gatherOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
+  name: 'maxPool2dGather',
+  summary: 'The elements that max-pooling chose, one per window: the adjoint of maxPool2dScatter.',
+  infer: (_, attrs) => [{ shape: outputShape(attrs), dtype: 'f32' }],
+  run: ({ inputs, outputs, attrs }) => {
+    const y = nth(outputs, 0);
+    dispatchPool(moveKernel, 'gather', attrs, y.size, [nth(inputs, 0), nth(inputs, 1), y]);
+  },
+  backward: ({ grads, inputs, attrs }) => [applyOne(scatterOp, [nth(grads, 0), nth(inputs, 1)], attrs), undefined],
+});
+
+/** Options of `maxPool2d`. */
+export interface MaxPoolOptions {
+  /** The kernel size by default. */
+  readonly stride?: Pair;
+  /** At most half the kernel size; 0 by default. */
+  readonly padding?: Pair;
+}
+
+function both(pair: Pair): readonly [number, number] {
+  return typeof pair === 'number' ? [pair, pair] : pair;
+}
+
+/**
+ * The largest element of each window of `x` `[N, C, H, W]`; equal ones give the gradient to the first, as in PyTorch.
+ * Sizes round down: floor((H + 2 padding - kernel) / stride) + 1. Throws a `ShapeError` where no window fits.
+ */
+export function maxPool2d(x: Tensor, kernelSize: Pair, { stride = kernelSize, padding = 0 }: MaxPoolOptions = {}): Tensor {
+  const attrs = { kernel: both(kernelSize), stride: both(stride), padding: both(padding), shape: x.shape };
+  expectDType('maxPool2d', [x], 'f32');
+  if (x.rank !== 4) throw new ShapeError(`maxPool2d: input has shape ${formatShape(x.shape)}; expected [N, C, H, W]`);
+  const whole = (values: readonly number[], least: number): boolean =>
+    values.every((value) => Number.isInteger(value) && value >= least);
+  const fits = whole(attrs.kernel, 1) && whole(attrs.stride, 1) && whole(attrs.padding, 0);
+  if (!fits || attrs.padding.some((value, axis) => value * 2 > (attrs.kernel[axis] ?? 0))) {
+    throw new ShapeError(
+      `maxPool2d: kernel ${formatShape(attrs.kernel)}, stride ${formatShape(attrs.stride)}, padding ` +
+        `${formatShape(attrs.padding)}; expected positive integers and padding of at most half the kernel`,
+    );
+  }
+  if (outputShape(attrs).slice(2).some((size) => size < 1)) {
+    throw new ShapeError(
+      `maxPool2d: kernel ${formatShape(attrs.kernel)} does not fit input ${formatShape(x.shape)} with padding ${formatShape(attrs.padding)}`,
+    );
+  }
+  return nth(apply(maxPoolOp, [x], attrs), 0);
+}

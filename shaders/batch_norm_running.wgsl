@@ -1,0 +1,25 @@
+// running_mean += momentum (mean - running_mean);  running_var += momentum (variance * unbias - running_var), where
+// unbias = n / (n - 1) turns the biased batch variance into the unbiased one.
+
+@group(0) @binding(0) var<storage, read> mean: array<f32>;
+@group(0) @binding(1) var<storage, read> variance: array<f32>;
+@group(0) @binding(2) var<storage, read_write> runningMean: array<f32>;
+@group(0) @binding(3) var<storage, read_write> runningVar: array<f32>;
+
+struct Params {
+  channels: u32,
+  momentum: f32,
+  unbias: f32,
+}
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let c = id.x;
+  if (c >= params.channels) {
+    return;
+  }
+  let keep = 1.0 - params.momentum;
+  runningMean[c] = keep * runningMean[c] + params.momentum * mean[c];
+  runningVar[c] = keep * runningVar[c] + params.momentum * (variance[c] * params.unbias);
+}
