@@ -19,3 +19,5 @@ export * from './ops/softmax.js';
 export * from './ops/cross-entropy.js';
 export * from './ops/pool.js';
 export * from './ops/norm.js';
+export * from './random.js';
+export * from './ops/random.js';

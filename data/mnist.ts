@@ -1,0 +1,58 @@
+import { FormatError } from '../engine/errors.js';
+import { Dataset } from './dataset.js';
+import { isGzip, readIdx, type IdxArray, type NamedBytes } from './idx.js';
+
+/** One half (training or test) of a dataset in MNIST's format: two IDX files, gzipped or not. */
+export interface MnistSource {
+  readonly images: NamedBytes;
+  readonly labels: NamedBytes;
+  /** Names the dataset; 'mnist' unless told. */
+  readonly name?: string | undefined;
+}
+
+const CLASSES = 10;
+const SIDE = 28;
+
+/**
+ * MNIST (LeCun, Cortes and Burges), or another dataset in its format such as Fashion-MNIST: images [n, 1, 28, 28], 10
+ * classes.
+ * @throws FormatError naming the file and the byte, for files that are not IDX, hold something else or do not belong
+ * together
+ */
+export async function mnist(source: MnistSource): Promise<Dataset> {
+  const [images, labels] = await Promise.all([readIdx(source.images), readIdx(source.labels)]);
+  const pixels = checkedBytes(source.images.name, images, 'images [n, 28, 28]', [SIDE, SIDE]);
+  const classes = checkedBytes(source.labels.name, labels, 'labels [n]', []);
+  const [count = 0] = images.shape;
+  if (classes.length !== count) {
+    throw new FormatError(
+      `${source.labels.name}: holds ${classes.length} labels, but ${source.images.name} holds ${count} images; ` +
+        'they are not of one set',
+    );
+  }
+  const wrong = classes.findIndex((label) => label >= CLASSES);
+  if (wrong >= 0) {
+    // Labels begin after the magic number and one axis.
+    throw new FormatError(
+      `${source.labels.name}: label ${wrong} (byte ${8 + wrong}${fileNote(source.labels)}) is ${classes[wrong]}; ` +
+        `labels are 0 .. ${CLASSES - 1}`,
+    );
+  }
+  const { name = 'mnist' } = source;
+  return new Dataset({ name, images: pixels, labels: classes, shape: [count, 1, SIDE, SIDE], classes: CLASSES });
+}
+
+function fileNote({ bytes }: NamedBytes): string {
+  return isGzip(bytes) ? ' of the unpacked file' : '';
+}
+
+function checkedBytes(file: string, array: IdxArray, what: string, inner: readonly number[]): Uint8Array {
+  const { type, shape, data } = array;
+  const fits = shape.length === inner.length + 1 && inner.every((size, axis) => shape[axis + 1] === size);
+  if (!(data instanceof Uint8Array) || !fits) {
+    throw new FormatError(
+      `${file}: holds ${type} [${shape.join(', ')}] (bytes 2 .. ${3 + 4 * shape.length}); expected u8 ${what}`,
+    );
+  }
+  return data;
+}

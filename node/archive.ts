@@ -1,0 +1,79 @@
+/** Reading of tar archives, as far as a driver in one needs it: regular files of the ustar format (POSIX.1-1988). */
+import { FormatError } from '../engine/errors.js';
+
+/** One regular file of an archive. */
+export interface ArchiveFile {
+  /** The path as the archive has it: check it before it becomes a path on disk. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+const BLOCK = 512;
+
+/** Where ustar keeps a header's fields: first byte and length. */
+const FIELD = {
+  name: [0, 100],
+  size: [124, 12],
+  checksum: [148, 8],
+  type: [156, 1],
+  prefix: [345, 155],
+} as const;
+
+/**
+ * The regular files of a tar archive; folders, links and everything else are passed over.
+ *
+ * @param bytes the archive, not compressed
+ * @param name what errors call the archive
+ * @throws FormatError, with the byte, where a header is broken or the archive ends before it should
+ */
+export function readTar(bytes: Uint8Array, name: string): ArchiveFile[] {
+  const files: ArchiveFile[] = [];
+  let at = 0;
+  for (;;) {
+    const header = bytes.subarray(at, at + BLOCK);
+    if (header.length < BLOCK)
+      throw new FormatError(`${name}: ends at byte ${bytes.length}, where a tar header should be`);
+    if (header.every((byte) => byte === 0)) return files;
+    checkHeader(header, at, name);
+    const size = octal(header, FIELD.size);
+    const start = at + BLOCK;
+    if (start + size > bytes.length) {
+      throw new FormatError(
+        `${name}: ends at byte ${bytes.length}, inside a file that reaches to byte ${start + size}`,
+      );
+    }
+    const type = text(header, FIELD.type);
+    if (type === '0' || type === '') {
+      const prefix = text(header, FIELD.prefix);
+      const path = text(header, FIELD.name);
+      files.push({ path: prefix === '' ? path : `${prefix}/${path}`, bytes: bytes.subarray(start, start + size) });
+    }
+    at = start + Math.ceil(size / BLOCK) * BLOCK;
+  }
+}
+
+type Field = readonly [start: number, length: number];
+
+/** The sum of a header's bytes guards it; the sum's own field counts as spaces. */
+function checkHeader(header: Uint8Array, at: number, name: string): void {
+  const [start, length] = FIELD.checksum;
+  let sum = 0;
+  header.forEach((byte, index) => {
+    sum += index >= start && index < start + length ? 0x20 : byte;
+  });
+  if (sum !== octal(header, FIELD.checksum) || !Number.isSafeInteger(octal(header, FIELD.size))) {
+    throw new FormatError(`${name}: no tar header at byte ${at}; the archive is damaged or is not a tar archive`);
+  }
+}
+
+function text(header: Uint8Array, [start, length]: Field): string {
+  const field = header.subarray(start, start + length);
+  const end = field.indexOf(0);
+  return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
+}
+
+/** An octal number, or NaN where the field holds none. */
+function octal(header: Uint8Array, field: Field): number {
+  const digits = text(header, field).trim();
+  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : NaN;
+}

@@ -1,0 +1,90 @@
+// Random numbers by Philox-4x32-10 (Salmon et al., SC 2011); engine/random.ts and engine/normal.ts are the same functions
+// on the CPU, bit for bit. Each invocation makes one block of four words and from it four elements.
+// KIND == uniform: (upper 24 bits - centre) * scale
+// KIND == normal:  the standard normal number in units of 2^-28, * scale
+// KIND == dropout: 0 where the upper 24 bits are below centre, else x * scale
+
+struct Params {
+  key: vec2u,
+  // The number of the first block, low word first.
+  offset: vec2u,
+  stream: vec2u,
+  blocks: u32,
+  centre: u32,
+  scale: f32,
+}
+@group(1) @binding(0) var<uniform> params: Params;
+
+//#if KIND == uniform
+@group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
+//#else
+//#if KIND == normal
+@group(0) @binding(0) var<storage, read> knots: array<u32>;
+//#else
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+//#end
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+//#end
+
+// High 32 bits of a 64-bit product, by 16-bit halves.
+fn mulhi(a: u32, b: u32) -> u32 {
+  let a_low = a & 0xffffu;
+  let a_high = a >> 16u;
+  let b_low = b & 0xffffu;
+  let b_high = b >> 16u;
+  let mid = a_high * b_low + ((a_low * b_low) >> 16u);
+  let carry = a_low * b_high + (mid & 0xffffu);
+  return a_high * b_high + (mid >> 16u) + (carry >> 16u);
+}
+
+fn philox(counter: vec4u) -> vec4u {
+  var c = counter;
+  var k = params.key;
+  for (var round = 0u; round < 10u; round++) {
+    let high = vec2u(mulhi(0xd2511f53u, c.x), mulhi(0xcd9e8d57u, c.z));
+    let low = vec2u(0xd2511f53u * c.x, 0xcd9e8d57u * c.z);
+    c = vec4u(high.y ^ c.y ^ k.x, low.y, high.x ^ c.w ^ k.y, low.x);
+    k += vec2u(0x9e3779b9u, 0xbb67ae85u);
+  }
+  return c;
+}
+
+//#if KIND == normal
+// Linear interpolation between the quantile's knots; the result has at most 24 significant bits.
+fn normal_fixed(word: u32) -> i32 {
+  let tail = word & 0x7fffffffu;
+  let rest = 26u - min(countLeadingZeros(tail), 26u);
+  let knot = (rest << 5u) + (tail >> rest);
+  let fraction = (tail << (31u - rest)) << 1u;
+  let start = knots[knot];
+  let exact = start - mulhi(start - knots[knot + 1u], fraction);
+  let drop = 8u - min(countLeadingZeros(exact), 8u);
+  let magnitude = i32((exact >> drop) << drop);
+  return select(magnitude, -magnitude, (word >> 31u) == 1u);
+}
+//#end
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * 64u + lane;
+  if (i >= params.blocks) {
+    return;
+  }
+  let low = params.offset.x + i;
+  let high = params.offset.y + select(0u, 1u, low < i);
+  let words = philox(vec4u(low, high, params.stream));
+//#if KIND == uniform
+  y[i] = vec4f(vec4i(words >> vec4u(8u)) - vec4i(i32(params.centre))) * params.scale;
+//#end
+//#if KIND == normal
+  let fixed = vec4i(normal_fixed(words.x), normal_fixed(words.y), normal_fixed(words.z), normal_fixed(words.w));
+  y[i] = vec4f(fixed) * params.scale;
+//#end
+//#if KIND == dropout
+  y[i] = select(vec4f(0), x[i] * params.scale, (words >> vec4u(8u)) >= vec4u(params.centre));
+//#end
+}
