@@ -88,8 +88,10 @@ export function grad(output: Tensor, inputs: readonly Tensor[], options: GradOpt
           'mark it with requireGrad() before the forward pass',
       );
     }
-    if (!given.has(gradient)) return given.add(gradient) && gradient;
-    return options.createGraph ? gradient.mul(1) : gradient.alias(gradient.shape);
+    // Two inputs may have one gradient between them; each gets a tensor of its own, so that freeing one is safe.
+    if (given.has(gradient)) return options.createGraph ? gradient.mul(1) : gradient.alias(gradient.shape);
+    given.add(gradient);
+    return gradient;
   });
 }
 
@@ -124,7 +126,9 @@ function differentiate(output: Tensor, inputs: readonly Tensor[], options: GradO
       if (!wanted.has(node)) continue;
       const grads = node.outputs.map((tensor) => pending.get(tensor));
       if (grads.every((gradient) => gradient === undefined)) continue;
-      const needs = node.inputs.map((input) => wanted.has(input) || (input.node !== undefined && wanted.has(input.node)));
+      const needs = node.inputs.map(
+        (input) => wanted.has(input) || (input.node !== undefined && wanted.has(input.node)),
+      );
       for (const tensor of [...node.inputs, ...node.outputs]) tensor.assertAlive(`backward of ${node.name}`);
       const run = (): readonly (Tensor | undefined)[] => node.backward(grads, needs, createGraph);
       const results = createGraph ? run() : device.scope(run);
@@ -216,7 +220,9 @@ function reachesAny(
 ): ReadonlySet<GraphNode | Tensor> {
   const wanted = new Set<GraphNode | Tensor>(targets);
   for (const node of [...nodes.values()].sort((a, b) => a.id - b.id)) {
-    const leads = node.inputs.some((input) => wanted.has(input) || (input.node !== undefined && wanted.has(input.node)));
+    const leads = node.inputs.some(
+      (input) => wanted.has(input) || (input.node !== undefined && wanted.has(input.node)),
+    );
     if (leads) wanted.add(node);
   }
   return wanted;

@@ -205,7 +205,7 @@ export class Device {
 }
 
 function capabilitiesOf(gpu: GPUDevice, info: GPUAdapterInfo): Capabilities {
-  const { subgroupMinSize = 0, subgroupMaxSize = -1 } = info;
+  const { subgroupMinSize, subgroupMaxSize } = info;
   const fixed = gpu.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
   return {
     subgroupSize: fixed ? subgroupMinSize : 0,

@@ -18,8 +18,7 @@ export function mergeAxes(op: string, shape: Shape, strides: readonly (readonly 
   shape.forEach((size, axis) => {
     if (size === 1) return;
     const last = sizes.length - 1;
-    const joins =
-      last >= 0 && strides.every((own, operand) => merged[operand]?.[last] === (own[axis] ?? 0) * size);
+    const joins = last >= 0 && strides.every((own, operand) => merged[operand]?.[last] === (own[axis] ?? 0) * size);
     if (joins) {
       sizes[last] = (sizes[last] ?? 1) * size;
       strides.forEach((own, operand) => merged[operand]?.splice(last, 1, own[axis] ?? 0));

@@ -190,7 +190,8 @@ export class Tensor {
 
   /** Marks it as a leaf to differentiate with respect to, and returns it. */
   requireGrad(on = true): this {
-    if (on && this.dtype !== 'f32') throw new GradError(`requireGrad: only f32 tensors have gradients, not ${this.dtype}`);
+    if (on && this.dtype !== 'f32')
+      throw new GradError(`requireGrad: only f32 tensors have gradients, not ${this.dtype}`);
     this.requiresGrad = on;
     return this;
   }

@@ -26,8 +26,8 @@ export function tensor(
 ): Tensor {
   const { device, dtype = dtypeOf(values) } = options;
   const nested = typeof values === 'number' || Array.isArray(values);
-  const flat = nested ? flatten(values as NestedArray) : (values as ArrayLike<number>);
-  const shape = options.shape ?? (nested ? shapeOf(values as NestedArray) : [flat.length]);
+  const flat = nested ? flatten(values) : (values as ArrayLike<number>);
+  const shape = options.shape ?? (nested ? shapeOf(values) : [flat.length]);
   checkShape('tensor', shape);
   if (sizeOf(shape) !== flat.length) {
     throw new ShapeError(

@@ -118,7 +118,11 @@ export function crossEntropy(
 }
 
 /** Negative log-likelihood -logProbabilities[label] of `[m, C]` log-probabilities against i32 labels `[m]`. */
-export function nllLoss(logProbabilities: Tensor, labels: Tensor, { reduction = 'mean' }: { reduction?: Reduction } = {}): Tensor {
+export function nllLoss(
+  logProbabilities: Tensor,
+  labels: Tensor,
+  { reduction = 'mean' }: { reduction?: Reduction } = {},
+): Tensor {
   checkLabels('nllLoss', logProbabilities, labels);
   const picked = gather(logProbabilities, 1, reshape(labels, [labels.size, 1]));
   return reduceLoss(neg(reshape(picked, [labels.size])), reduction);

@@ -23,7 +23,7 @@ const selectKernel = defineKernel({
 });
 
 /** Attributes of an op that has none. */
-export type NoAttrs = Record<never, never>;
+export type NoAttrs = Readonly<Record<string, never>>;
 
 /** Shapes that every elementwise op is tested on: scalar, one, primes, zero-size, more than a workgroup. */
 const UNARY_SAMPLES = [[], [1], [7], [0, 3], [2, 3, 5], [1031]].map((shape) => ({ shapes: [shape], attrs: {} }));
@@ -84,7 +84,13 @@ export type Operand = Tensor | number;
 
 const BINARY_SAMPLES: readonly OpSample<BinaryAttrs>[] = [
   { shapes: [[7], [7]], attrs: {} },
-  { shapes: [[2, 3, 1, 5], [3, 4, 1]], attrs: {} },
+  {
+    shapes: [
+      [2, 3, 1, 5],
+      [3, 4, 1],
+    ],
+    attrs: {},
+  },
   { shapes: [[], [2, 3]], attrs: {} },
   { shapes: [[0, 3], [3]], attrs: {} },
   { shapes: [[1031], [1]], attrs: {} },
@@ -109,8 +115,10 @@ function binary(name: string, row: BinaryRow): (a: Operand, b: Operand) => Tenso
     ...(row.backward ? { backward: binaryBackward(row.backward) } : {}),
   });
   return (a, b) => {
-    if (typeof a !== 'number') return typeof b === 'number' ? applyOne(op, [a], { scalar: b }) : applyOne(op, [a, b], {});
-    if (typeof b === 'number') throw new ArgumentError(`${name}: both operands are numbers; at least one must be a tensor`);
+    if (typeof a !== 'number')
+      return typeof b === 'number' ? applyOne(op, [a], { scalar: b }) : applyOne(op, [a, b], {});
+    if (typeof b === 'number')
+      throw new ArgumentError(`${name}: both operands are numbers; at least one must be a tensor`);
     return applyOne(op, [b], { scalar: a, swapped: true });
   };
 }
@@ -153,7 +161,10 @@ function binaryBackward(rule: NonNullable<BinaryRow['backward']>): BackwardRule<
       return [rule(g, left, right, nth(outputs, 0))[attrs.swapped ? 1 : 0]()];
     }
     const [da, db] = rule(g, first, second, nth(outputs, 0));
-    return [needs[0] ? sumToShape(da(), first.shape) : undefined, needs[1] ? sumToShape(db(), second.shape) : undefined];
+    return [
+      needs[0] ? sumToShape(da(), first.shape) : undefined,
+      needs[1] ? sumToShape(db(), second.shape) : undefined,
+    ];
   };
 }
 
@@ -241,7 +252,10 @@ export const pow = binary('pow', {
   summary: 'Power, a^b.',
   kind: 'float',
   domain: [0.3, 3],
-  backward: (g, a, b, y) => [() => mul(g, mul(pow(a, typeof b === 'number' ? b - 1 : sub(b, 1)), b)), () => mul(g, mul(y, logOf(a)))],
+  backward: (g, a, b, y) => [
+    () => mul(g, mul(pow(a, typeof b === 'number' ? b - 1 : sub(b, 1)), b)),
+    () => mul(g, mul(y, logOf(a))),
+  ],
 });
 /** The larger operand; equal operands share the gradient half and half, as in PyTorch. */
 export const maximum = binary('maximum', {
@@ -324,7 +338,11 @@ const whereOp = defineOp<NoAttrs>({
   run: ({ device, inputs, outputs }) => {
     const y = nth(outputs, 0);
     if (y.size === 0) return;
-    const space = mergeAxes('where', y.shape, inputs.map((input) => broadcastStrides(input.shape, y.shape)));
+    const space = mergeAxes(
+      'where',
+      y.shape,
+      inputs.map((input) => broadcastStrides(input.shape, y.shape)),
+    );
     device.dispatch({
       kernel: selectKernel,
       constants: { RANK: space.shape.length },

@@ -18,7 +18,11 @@ import { mergeAxes, spaceWords } from '../strided.js';
 import type { Tensor } from '../tensor.js';
 import { sum } from './reduce.js';
 
-const stridedCopyKernel = defineKernel({ name: 'strided_copy', source: stridedCopySource, bindings: ['read', 'write'] });
+const stridedCopyKernel = defineKernel({
+  name: 'strided_copy',
+  source: stridedCopySource,
+  bindings: ['read', 'write'],
+});
 
 /** One operand of a strided copy: where it starts, in elements, and how it steps along the index space. */
 interface Walk {
@@ -128,7 +132,9 @@ const permuteOp: Op<PermuteAttrs> = defineOp<PermuteAttrs>({
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const order = axes.map((axis) => normalizeAxis('permute', axis, x.rank));
   if (order.length !== x.rank || new Set(order).size !== x.rank) {
-    throw new ShapeError(`permute: ${formatShape(axes)} is not an order of the ${x.rank} axes of ${formatShape(x.shape)}`);
+    throw new ShapeError(
+      `permute: ${formatShape(axes)} is not an order of the ${x.rank} axes of ${formatShape(x.shape)}`,
+    );
   }
   return applyOne(permuteOp, [x], { axes: order });
 }
@@ -213,7 +219,8 @@ export function slice(x: Tensor, ranges: readonly (Range | null)[]): Tensor {
 }
 
 function spanOf(size: number, { start, end, step = 1 }: Range): Span {
-  if (!Number.isInteger(step) || step === 0) throw new ArgumentError(`slice: step ${step}; expected an integer other than 0`);
+  if (!Number.isInteger(step) || step === 0)
+    throw new ArgumentError(`slice: step ${step}; expected an integer other than 0`);
   const cut = (value: number): number =>
     Math.min(Math.max(value < 0 ? value + size : value, step > 0 ? 0 : -1), step > 0 ? size : size - 1);
   const first = start === undefined ? (step > 0 ? 0 : size - 1) : cut(start);
@@ -229,7 +236,14 @@ const concatOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'concat',
   summary: 'Tensors one after another along an axis.',
   samples: [
-    { shapes: [[2, 3], [2, 1], [2, 0]], attrs: { axis: 1 } },
+    {
+      shapes: [
+        [2, 3],
+        [2, 1],
+        [2, 0],
+      ],
+      attrs: { axis: 1 },
+    },
     { shapes: [[3], [4]], attrs: { axis: 0 } },
   ],
   infer: (inputs, { axis }) => {

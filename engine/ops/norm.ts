@@ -183,7 +183,11 @@ function channelSums(
 ): { dgamma: Tensor; dbeta: Tensor } {
   const { channels, plane, count, slices } = extentOf(x);
   const { device } = x;
-  const [dgamma, dbeta, partial] = [device.empty([channels]), device.empty([channels]), device.empty([channels * slices, 2])];
+  const [dgamma, dbeta, partial] = [
+    device.empty([channels]),
+    device.empty([channels]),
+    device.empty([channels * slices, 2]),
+  ];
   const shared = [x, g, center, variance, partial];
   const uniforms = [channels, plane, count, slices, float(eps)];
   device.dispatch({

@@ -94,7 +94,11 @@ function both(pair: Pair): readonly [number, number] {
  * The largest element of each window of `x` `[N, C, H, W]`; equal ones give the gradient to the first, as in PyTorch.
  * Sizes round down: floor((H + 2 padding - kernel) / stride) + 1. Throws a `ShapeError` where no window fits.
  */
-export function maxPool2d(x: Tensor, kernelSize: Pair, { stride = kernelSize, padding = 0 }: MaxPoolOptions = {}): Tensor {
+export function maxPool2d(
+  x: Tensor,
+  kernelSize: Pair,
+  { stride = kernelSize, padding = 0 }: MaxPoolOptions = {},
+): Tensor {
   const attrs = { kernel: both(kernelSize), stride: both(stride), padding: both(padding), shape: x.shape };
   expectDType('maxPool2d', [x], 'f32');
   if (x.rank !== 4) throw new ShapeError(`maxPool2d: input has shape ${formatShape(x.shape)}; expected [N, C, H, W]`);
@@ -107,7 +111,11 @@ export function maxPool2d(x: Tensor, kernelSize: Pair, { stride = kernelSize, pa
         `${formatShape(attrs.padding)}; expected positive integers and padding of at most half the kernel`,
     );
   }
-  if (outputShape(attrs).slice(2).some((size) => size < 1)) {
+  if (
+    outputShape(attrs)
+      .slice(2)
+      .some((size) => size < 1)
+  ) {
     throw new ShapeError(
       `maxPool2d: kernel ${formatShape(attrs.kernel)} does not fit input ${formatShape(x.shape)} with padding ${formatShape(attrs.padding)}`,
     );

@@ -46,7 +46,14 @@ function slicesFor(outputs: number, count: number): number {
 }
 
 /** Records the passes of one reduction of `x` (not empty along `axes`) into `y`; `scale` multiplies the last pass. */
-function reduceInto(device: Device, reduction: Reduction, x: Tensor, y: Tensor, axes: readonly number[], scale?: number): void {
+function reduceInto(
+  device: Device,
+  reduction: Reduction,
+  x: Tensor,
+  y: Tensor,
+  axes: readonly number[],
+  scale?: number,
+): void {
   const strides = stridesOf(x.shape);
   const pick = (wanted: boolean) => x.shape.flatMap((_, axis) => (axes.includes(axis) === wanted ? [axis] : []));
   const space = (chosen: readonly number[]) =>
@@ -140,7 +147,9 @@ const meanOp: Op<ReduceAttrs> = defineOp<ReduceAttrs>({
 
 function refuseEmpty(op: string, shape: Shape, axes: readonly number[]): void {
   if (axes.some((axis) => shape[axis] === 0)) {
-    throw new ShapeError(`${op}: axes ${formatShape(axes)} of shape ${formatShape(shape)} have no elements; expected at least one`);
+    throw new ShapeError(
+      `${op}: axes ${formatShape(axes)} of shape ${formatShape(shape)} have no elements; expected at least one`,
+    );
   }
 }
 

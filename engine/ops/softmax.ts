@@ -33,7 +33,9 @@ function alongAxis(kind: Kind, summary: string, backward: BackwardRule<AxisAttrs
       const { shape } = nth(inputs, 0);
       expectDType(kind, inputs, 'f32');
       if (shape[axis] === 0) {
-        throw new ShapeError(`${kind}: axis ${axis} of shape ${formatShape(shape)} is empty; expected at least one element`);
+        throw new ShapeError(
+          `${kind}: axis ${axis} of shape ${formatShape(shape)} is empty; expected at least one element`,
+        );
       }
       return [{ shape: kind === 'logSumExp' ? shape.toSpliced(axis, 1) : shape, dtype: 'f32' }];
     },

@@ -150,7 +150,13 @@ describe('differentiation', () => {
     const y = tensor([3, 4], { device }).requireGrad();
     for (let run = 0; run < 2; run++) {
       const z = add(x, y);
-      backward(z.mul(z).reshape([1, 2]).slice([null, { start: 1 }]).reshape([]));
+      backward(
+        z
+          .mul(z)
+          .reshape([1, 2])
+          .slice([null, { start: 1 }])
+          .reshape([]),
+      );
     }
     expect(await x.grad?.data()).toEqual(new Float32Array([0, 24]));
     expect(await y.grad?.data()).toEqual(new Float32Array([0, 24]));
@@ -159,7 +165,9 @@ describe('differentiation', () => {
   it('handles a tensor used twice by one op, thrice by a sum, and diamonds', async () => {
     const x = tensor([3], { device }).requireGrad();
     const square = mul(x, x);
-    const result = concat([x, x, square]).reshape([3]).mul(square.expand([3]));
+    const result = concat([x, x, square])
+      .reshape([3])
+      .mul(square.expand([3]));
     const [first] = grad(result, [x], { gradOutput: full([3], 1, { device }), createGraph: true });
     // y = 2 x^3 + x^4: y' = 6 x^2 + 4 x^3, y'' = 12 x + 12 x^2
     expect(await first?.data()).toEqual(new Float32Array([162]));
@@ -169,7 +177,12 @@ describe('differentiation', () => {
 
   it('gives the same gradients with and without a graph, and frees its intermediates', async () => {
     const x = tensor([0.5, -1, 2], { device }).requireGrad();
-    const loss = exp(x).mul(x).add(x.sigmoid()).reshape([1, 3]).slice([null, { end: 1 }]).reshape([]);
+    const loss = exp(x)
+      .mul(x)
+      .add(x.sigmoid())
+      .reshape([1, 3])
+      .slice([null, { end: 1 }])
+      .reshape([]);
     const before = device.memory().tensors;
     const [plain] = grad(loss, [x]);
     expect(device.memory().tensors).toBe(before + 1);

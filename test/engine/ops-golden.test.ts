@@ -48,15 +48,30 @@ function need(map: Map<string, Tensor>, name: string): Tensor {
   return found;
 }
 
-type Run = (inputs: Map<string, Tensor>, attrs: Record<string, never>) => Map<string, Tensor>;
+/** The attributes of the cases that are run here; each op has some of them. */
+// A type alias, because only those can be asserted from a record.
+type Attrs = {
+  readonly axis: number;
+  readonly axes: readonly number[];
+  readonly keepdim: boolean;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly train: boolean;
+  readonly momentum: number;
+  readonly eps: number;
+  readonly reduction: Reduction;
+  readonly label_smoothing: number;
+};
+
+type Run = (inputs: Map<string, Tensor>, attrs: Attrs) => Map<string, Tensor>;
 
 const single =
-  (f: (inputs: Map<string, Tensor>, attrs: Record<string, never>) => Tensor): Run =>
+  (f: (inputs: Map<string, Tensor>, attrs: Attrs) => Tensor): Run =>
   (inputs, attrs) =>
     new Map([['out', f(inputs, attrs)]]);
 
-const reduction = (f: typeof sum): Run =>
-  single((t, { axes, keepdim }) => f(need(t, 'x'), axes, { keepDim: keepdim }));
+const reduction = (f: typeof sum): Run => single((t, { axes, keepdim }) => f(need(t, 'x'), axes, { keepDim: keepdim }));
 
 /** How each group of cases is computed here. */
 const runs: Record<string, Run> = {
@@ -72,8 +87,8 @@ const runs: Record<string, Run> = {
   log_softmax: single((t, { axis }) => logSoftmax(need(t, 'x'), axis)),
   cross_entropy: single((t, attrs) =>
     crossEntropy(need(t, 'logits'), need(t, 'y'), {
-      reduction: attrs['reduction'] as unknown as Reduction,
-      labelSmoothing: attrs['label_smoothing'] ?? 0,
+      reduction: attrs.reduction,
+      labelSmoothing: attrs.label_smoothing,
     }),
   ),
   maxpool2d: single((t, { kernel, stride, padding }) => maxPool2d(need(t, 'x'), kernel, { stride, padding })),
@@ -105,12 +120,15 @@ describe('operators against PyTorch in float64', () => {
     if (!run) throw new RangeError(`no operator for ${testCase.op}`);
     for (const createGraph of [false, true]) {
       const inputs = inputsOf(testCase);
-      const results = run(inputs, testCase.attrs as Record<string, never>);
+      const results = run(inputs, testCase.attrs as Attrs);
       const out = need(results, 'out');
       const dy = inputs.get('dy');
       for (const [key, golden] of testCase.outputs) {
         const result = key.startsWith('d_')
-          ? grad(out, [need(inputs, key.slice(2))], { createGraph, ...(dy ? { gradOutput: dy.reshape(out.shape) } : {}) })[0]
+          ? grad(out, [need(inputs, key.slice(2))], {
+              createGraph,
+              ...(dy ? { gradOutput: dy.reshape(out.shape) } : {}),
+            })[0]
           : (results.get(key) ?? out);
         if (!result) throw new RangeError(`${testCase.id}: nothing computes ${key}`);
         expectGolden(await result.data(), golden, OPS, `${testCase.id} ${key}`);

@@ -18,7 +18,13 @@ describe('specialise', () => {
   });
 
   it('unrolls, nested, with arithmetic', () => {
-    const source = ['//#unroll i 0 TM', '//#unroll j 1 3', 'x_$i_$j = $[2 * i + j - (TM - 1) / 1];', '//#end', '//#end'];
+    const source = [
+      '//#unroll i 0 TM',
+      '//#unroll j 1 3',
+      'x_$i_$j = $[2 * i + j - (TM - 1) / 1];',
+      '//#end',
+      '//#end',
+    ];
     expect(lines(specialise('k', source.join('\n'), { TM: 2 })).slice(1)).toEqual([
       'x_0_1 = 0;',
       'x_0_2 = 1;',

@@ -29,7 +29,13 @@ describe('expectGolden', () => {
   });
 
   it('compares the stored rows and the norm of the whole tensor', () => {
-    const partial: GoldenTensor = { ...reference, shape: [1, 2], data: Float64Array.of(0, 4), rows: [1], fullShape: [2, 2] };
+    const partial: GoldenTensor = {
+      ...reference,
+      shape: [1, 2],
+      data: Float64Array.of(0, 4),
+      rows: [1],
+      fullShape: [2, 2],
+    };
     expectGolden([3, 0, 0, 4], partial, tolerance);
     expect(() => expectGolden([3, 0, 0.1, 4], partial, tolerance)).toThrow(/exceeds/);
     expect(() => expectGolden([3.1, 0, 0, 4], partial, tolerance)).toThrow(/norm of the full tensor/);
@@ -46,15 +52,18 @@ describe('expectGoldenMaxAbs and expectGoldenEqual', () => {
 });
 
 describe('loadGolden', () => {
-  it.each(['losses', 'ops', 'optim', 'train', 'mimae_step', 'attacks'] as const)('%s agrees with its own norms', (name) => {
-    const group = loadGolden(name);
-    expect(group.cases.length).toBeGreaterThan(0);
-    for (const c of group.cases) {
-      for (const [key, ref] of c.outputs) {
-        if (ref.norm === undefined || ref.rows !== undefined) continue;
-        const norm = Math.hypot(...ref.data);
-        expect(Math.abs(norm - ref.norm), `${c.id} ${key}`).toBeLessThanOrEqual(1e-5 * ref.norm);
+  it.each(['losses', 'ops', 'optim', 'train', 'mimae_step', 'attacks'] as const)(
+    '%s agrees with its own norms',
+    (name) => {
+      const group = loadGolden(name);
+      expect(group.cases.length).toBeGreaterThan(0);
+      for (const c of group.cases) {
+        for (const [key, ref] of c.outputs) {
+          if (ref.norm === undefined || ref.rows !== undefined) continue;
+          const norm = Math.hypot(...ref.data);
+          expect(Math.abs(norm - ref.norm), `${c.id} ${key}`).toBeLessThanOrEqual(1e-5 * ref.norm);
+        }
       }
-    }
-  });
+    },
+  );
 });

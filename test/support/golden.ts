@@ -88,7 +88,8 @@ export class GoldenCase {
 
   private pick(from: ReadonlyMap<string, GoldenTensor>, what: string, name: string): GoldenTensor {
     const found = from.get(name);
-    if (found === undefined) throw new Error(`golden ${this.id}: no ${what} '${name}' (has ${[...from.keys()].join(', ')})`);
+    if (found === undefined)
+      throw new Error(`golden ${this.id}: no ${what} '${name}' (has ${[...from.keys()].join(', ')})`);
     return found;
   }
 }
@@ -177,7 +178,12 @@ export type GoldenActual = number | ArrayLike<number>;
  * everything in float64. NaN and infinity are refused wherever they are. Where only some rows are stored, those are
  * compared, and the norm of the full result with the stored norm, to the same bound; `actual` is always the full tensor.
  */
-export function expectGolden(actual: GoldenActual, ref: GoldenTensor, tolerance: GoldenTolerance, what = 'value'): void {
+export function expectGolden(
+  actual: GoldenActual,
+  ref: GoldenTensor,
+  tolerance: GoldenTolerance,
+  what = 'value',
+): void {
   const mine = typeof actual === 'number' ? [actual] : actual;
   requireFinite(mine, what);
   const full = sizeOf(ref.fullShape ?? ref.shape);
@@ -187,12 +193,16 @@ export function expectGolden(actual: GoldenActual, ref: GoldenTensor, tolerance:
   const bound = Math.max(tolerance.rtol * norm, 20 * (ref.f32err ?? 0)) + tolerance.atol;
   const err = l2(storedElements(mine, ref).map((v, i) => v - at(ref.data, i)));
   if (!(err <= bound)) {
-    throw new Error(`${what}: ||mine - golden|| = ${err.toExponential(3)} exceeds ${bound.toExponential(3)} (norm ${norm})${worst(mine, ref)}`);
+    throw new Error(
+      `${what}: ||mine - golden|| = ${err.toExponential(3)} exceeds ${bound.toExponential(3)} (norm ${norm})${worst(mine, ref)}`,
+    );
   }
   if (ref.rows !== undefined) {
     const normErr = Math.abs(l2(mine) - norm);
     if (!(normErr <= bound)) {
-      throw new Error(`${what}: norm of the full tensor is ${l2(mine)}, golden ${norm} (bound ${bound.toExponential(3)})`);
+      throw new Error(
+        `${what}: norm of the full tensor is ${l2(mine)}, golden ${norm} (bound ${bound.toExponential(3)})`,
+      );
     }
   }
 }
@@ -257,7 +267,13 @@ function parseCase(value: unknown, bin: ArrayBuffer): GoldenCase {
     const refs = asRecord(record[name], `${id}.${name}`);
     return new Map(Object.entries(refs).map(([key, ref]) => [key, parseRef(ref, bin, `${id}.${name}.${key}`)]));
   };
-  return new GoldenCase(id, asString(record['op'], `${id}.op`), asRecord(record['attrs'], `${id}.attrs`), side('inputs'), side('outputs'));
+  return new GoldenCase(
+    id,
+    asString(record['op'], `${id}.op`),
+    asRecord(record['attrs'], `${id}.attrs`),
+    side('inputs'),
+    side('outputs'),
+  );
 }
 
 function parseRef(value: unknown, bin: ArrayBuffer, where: string): GoldenTensor {
@@ -287,7 +303,8 @@ function parseRef(value: unknown, bin: ArrayBuffer, where: string): GoldenTensor
 }
 
 function asRecord(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.fromEntries(Object.entries(value));
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.fromEntries(Object.entries(value));
   throw new TypeError(`golden ${where}: expected an object`);
 }
 
