@@ -21,3 +21,4 @@ export * from './ops/pool.js';
 export * from './ops/norm.js';
 export * from './random.js';
 export * from './ops/random.js';
+export { linear, matmul } from './ops/matmul.js';

@@ -110,7 +110,7 @@ async function chooseGpu(): Promise<ChosenAdapter> {
 
 async function chooseLavapipe(): Promise<ChosenAdapter> {
   const files = [...listedDrivers(), ...systemDrivers()].filter((path) => basename(path).startsWith('lvp_icd'));
-  const adapter = files.length > 0 ? await request('lavapipe', [], [...new Set(files)]) : null;
+  const adapter = files.length > 0 ? await request([], [...new Set(files)]) : null;
   if (!adapter) {
     const found =
       files.length > 0 ? "Dawn refuses the one that is installed (Debian 12's Mesa 22.3 is too old)" : 'not installed';
@@ -129,14 +129,14 @@ async function chooseEmbedded(reason: string, options: AdapterOptions): Promise<
   }
   const driver = await unpackDriver(archive, options.cache);
   loadVulkanLoader(driver);
-  const adapter = await request('swiftshader', [], [driver.icd]);
+  const adapter = await request([], [driver.icd]);
   if (!adapter)
     throw new NoAdapterError(`no WebGPU adapter: ${reason}, and Dawn refuses the embedded driver ${driver.icd}`);
   return describe(adapter, reason);
 }
 
 async function chooseNull(): Promise<ChosenAdapter> {
-  const adapter = await request('null', ['backend=null']);
+  const adapter = await request(['backend=null']);
   if (!adapter)
     throw new NoAdapterError("no WebGPU adapter: this build of Dawn has no null backend; install 'webgpu' 0.6.2");
   const choice = {
@@ -164,17 +164,15 @@ function isSoftware({ info }: GPUAdapter): boolean {
 /** What the system offers of itself, GPUs first. Where no Vulkan driver is installed Dawn is spared its complaints. */
 async function requestInstalled(): Promise<GPUAdapter | null> {
   if (process.platform === 'linux' && installedDrivers().length === 0) return null;
-  return request('installed', []);
+  return request([]);
 }
 
-/** Dawn instances by the drivers that they look at. They live on: an adapter or a device does not keep its instance alive. */
+/** Dawn instances that gave an adapter. They live on: an adapter or a device does not keep its instance alive. */
 const instances = new Map<string, GPU>();
 
 /** An adapter from Dawn, which is shown only the given Vulkan drivers, where any are given. */
-async function request(name: string, flags: string[], drivers: readonly string[] = []): Promise<GPUAdapter | null> {
-  const key = [name, ...drivers].join(delimiter);
-  const gpu = instances.get(key) ?? (await importDawn()).create(flags);
-  instances.set(key, gpu);
+async function request(flags: string[], drivers: readonly string[] = []): Promise<GPUAdapter | null> {
+  const dawn = await importDawn();
   const only = drivers.join(delimiter);
   const restore = setEnvironment({
     // Mesa complains where this is unset.
@@ -182,7 +180,11 @@ async function request(name: string, flags: string[], drivers: readonly string[]
     ...(only !== '' && { VK_ICD_FILENAMES: only, VK_DRIVER_FILES: only }),
   });
   try {
-    return await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    const key = JSON.stringify([flags, listedDrivers()]);
+    const gpu = instances.get(key) ?? dawn.create(flags);
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (adapter) instances.set(key, gpu);
+    return adapter;
   } finally {
     restore();
   }

@@ -25,7 +25,7 @@ fn main(
   var at = 0u;
   for (var r = 1u; r < params.count; r++) {
     let value = x[base + r * params.inner];
-    if (select(value < best, value > best, LARGEST)) {
+    if (select((value < best), (value > best), LARGEST)) {
       best = value;
       at = r;
     }

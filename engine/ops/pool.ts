@@ -1,4 +1,5 @@
 import maxPoolSource from '../../shaders/max_pool.wgsl';
+import { float } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
 import { apply, applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
@@ -25,15 +26,37 @@ function outputShape({ kernel, stride, padding, shape }: PoolAttrs): number[] {
   return [shape[0] ?? 0, shape[1] ?? 0, extent(0), extent(1)];
 }
 
-function dispatchPool(kernel: Kernel, pass: string, attrs: PoolAttrs, size: number, tensors: readonly Tensor[]): void {
-  if (size === 0) return;
+/** Windows of more elements than this are walked by loops: unrolled, they would cost too much to compile. */
+const UNROLL = 16;
+
+type Pass = 'pool' | 'gather' | 'scatter';
+
+/** Elements of the written tensor to an invocation; more than 1 where rows divide into vectors (see the kernel). */
+function widthOf(pass: Pass, { kernel, stride, padding, shape }: PoolAttrs): number {
+  if ((shape[3] ?? 0) % 4 !== 0 || kernel[0] * kernel[1] > UNROLL || pass === 'gather') return 1;
+  if (pass === 'scatter') return 4 % stride[1] === 0 ? 4 : 1;
+  return kernel[1] === 2 && stride[1] === 2 && padding[1] === 0 ? 2 : 1;
+}
+
+function dispatchPool(kernel: Kernel, pass: Pass, attrs: PoolAttrs, tensors: readonly Tensor[]): void {
+  const written = nth(tensors, pass === 'pool' ? 1 : 2);
+  if (written.size === 0) return;
   const [, , outHeight = 0, outWidth = 0] = outputShape(attrs);
   const [, , height = 0, width = 0] = attrs.shape;
-  nth(tensors, 0).device.dispatch({
+  const [, , rows = 1, columns = 1] = written.shape;
+  const [[KH, KW], [SH, SW], [PH, PW]] = [attrs.kernel, attrs.stride, attrs.padding];
+  const vector = widthOf(pass, attrs);
+  const unrolled = KH * KW <= UNROLL;
+  const size = written.size / vector;
+  written.device.dispatch({
     kernel,
-    constants: { PASS: pass },
+    constants: { PASS: pass, QUADS: vector > 1, UNROLLED: unrolled, ...(unrolled ? { KH, KW } : {}), SH, SW, PH, PW },
     buffers: tensors.map((tensor) => tensor.range),
-    uniforms: [size, height, width, outHeight, outWidth, ...attrs.kernel, ...attrs.stride, ...attrs.padding],
+    // prettier-ignore
+    uniforms: [
+      size, height, width, outHeight, outWidth, KH, KW,
+      float(vector / columns), float(vector / (rows * columns)),
+    ],
     workgroups: foldWorkgroups(Math.ceil(size / 64)),
     label: `maxPool2d ${pass}`,
   });
@@ -51,7 +74,7 @@ const maxPoolOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
   },
   run: ({ inputs, outputs, attrs }) => {
     const [x, y, index] = [nth(inputs, 0), nth(outputs, 0), nth(outputs, 1)];
-    dispatchPool(poolKernel, 'pool', attrs, y.size, [x, y, index]);
+    dispatchPool(poolKernel, 'pool', attrs, [x, y, index]);
   },
   backward: ({ grads, outputs, attrs }) => [applyOne(scatterOp, [nth(grads, 0), nth(outputs, 1)], attrs)],
 });
@@ -61,8 +84,7 @@ const scatterOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
   summary: 'Window values sent to the elements that max-pooling chose: the gradient of maxPool2d.',
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   run: ({ inputs, outputs, attrs }) => {
-    const y = nth(outputs, 0);
-    dispatchPool(moveKernel, 'scatter', attrs, y.size, [nth(inputs, 0), nth(inputs, 1), y]);
+    dispatchPool(moveKernel, 'scatter', attrs, [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)]);
   },
   backward: ({ grads, inputs, attrs }) => [applyOne(gatherOp, [nth(grads, 0), nth(inputs, 1)], attrs), undefined],
 });
@@ -72,8 +94,7 @@ const gatherOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
   summary: 'The elements that max-pooling chose, one per window: the adjoint of maxPool2dScatter.',
   infer: (_, attrs) => [{ shape: outputShape(attrs), dtype: 'f32' }],
   run: ({ inputs, outputs, attrs }) => {
-    const y = nth(outputs, 0);
-    dispatchPool(moveKernel, 'gather', attrs, y.size, [nth(inputs, 0), nth(inputs, 1), y]);
+    dispatchPool(moveKernel, 'gather', attrs, [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)]);
   },
   backward: ({ grads, inputs, attrs }) => [applyOne(scatterOp, [nth(grads, 0), nth(inputs, 1)], attrs), undefined],
 });

@@ -46,7 +46,7 @@ function slicesFor(outputs: number, count: number): number {
 }
 
 /** Records the passes of one reduction of `x` (not empty along `axes`) into `y`; `scale` multiplies the last pass. */
-function reduceInto(
+export function reduceInto(
   device: Device,
   reduction: Reduction,
   x: Tensor,

@@ -1,0 +1,47 @@
+import type { Tensor } from '../../engine/tensor.js';
+import { inEvalMode, type Model } from '../model.js';
+import {
+  checkBall,
+  checkBatch,
+  inputGradient,
+  linfStep,
+  summedCrossEntropy,
+  type AttackLoss,
+  type ClipOptions,
+} from './linf.js';
+
+/**
+ * The fast gradient sign method: Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015.
+ *
+ *     x' = clip(x + eps * sign(grad_x loss(f(x), y)))
+ *
+ * One step from the image itself. (Scripts that step once from a random start report something else under this name.)
+ */
+
+/** Options of {@link fgsm}. */
+export interface FgsmOptions extends ClipOptions {
+  /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
+  readonly eps: number;
+  /** What the step raises; the summed cross-entropy unless told. */
+  readonly loss?: AttackLoss;
+}
+
+/**
+ * Adversarial versions of images `x` `[m, ...]` (f32, in the range of the data) with classes `labels` (i32 `[m]`), by the fast
+ * gradient sign method. Only records work. The model runs in evaluation mode and gets its modes back; parameters, gradients and
+ * running statistics stay as they are.
+ *
+ * Throws an `ArgumentError` for an eps below 0 or over the range of the data, a `ShapeError` or `DTypeError` for a batch that is
+ * none.
+ */
+export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptions): Tensor {
+  const { eps, loss = summedCrossEntropy } = options;
+  const clip = checkBall('fgsm', eps, options);
+  checkBatch('fgsm', x, labels);
+  return x.device.scope(() =>
+    inEvalMode(model, () => {
+      const gradient = inputGradient(model, x, labels, loss);
+      return linfStep(x, gradient, x, { eps, stepSize: eps, ...clip });
+    }),
+  );
+}

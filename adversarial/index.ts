@@ -1,0 +1,34 @@
+/** Attacks, objectives, training and evaluation. */
+export { fgsmAttack, pgdAttack, type Attack } from './attacks/attack.js';
+export { fgsm, type FgsmOptions } from './attacks/fgsm.js';
+export { inputGradient, linfStep, summedCrossEntropy } from './attacks/linf.js';
+export type { AttackLoss, ClipOptions, LinfStep } from './attacks/linf.js';
+export { NORMAL_START_STD, budgetWarning, pgd, type PgdBudget, type PgdOptions, type PgdStart } from './attacks/pgd.js';
+export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';
+export type {
+  AttackResult,
+  Evaluation,
+  EvaluationExample,
+  JointDistribution,
+  VersionResult,
+} from './evaluation-tally.js';
+export { inEvalMode, logitsOf, type Model } from './model.js';
+export * from './objectives/losses.js';
+export { MIMAE_AT_DEFAULTS, mimaeAT, type MimaeATOptions } from './objectives/mimae-at.js';
+export * from './objectives/objective.js';
+export { plain } from './objectives/plain.js';
+export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/registry.js';
+export { standardAT } from './objectives/standard-at.js';
+export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset } from './presets.js';
+export { mutualInformationOf, wilson, type Proportion } from './statistics.js';
+export { adversarialStep, type StepOptions, type StepValues } from './step.js';
+export { ADVERSARIAL_ACCURACY, DivergenceError, NATURAL_ACCURACY, type StepMetrics } from './step-metrics.js';
+export { Trainer } from './trainer.js';
+export type {
+  RunOptions,
+  StepRecord,
+  TrainerOptions,
+  TrainingAttack,
+  TrainingProgress,
+  TrainingResult,
+} from './trainer.js';

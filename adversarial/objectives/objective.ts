@@ -1,0 +1,52 @@
+import { ArgumentError } from '../../engine/errors.js';
+import type { Tensor } from '../../engine/tensor.js';
+
+/** The logits `[m, C]` of one training step, those that the objective asked for. */
+export interface Logits {
+  /** Of the natural images. */
+  readonly natural?: Tensor | undefined;
+  /** Of their adversarial versions. */
+  readonly adversarial?: Tensor | undefined;
+}
+
+/** What an objective gives: the scalar to minimise, and the scalars it is made of, unweighted, for the log. */
+export interface ObjectiveValue {
+  readonly total: Tensor;
+  readonly terms: Readonly<Record<string, Tensor>>;
+}
+
+/** A value of an objective's option. */
+export type OptionValue = number | string | boolean;
+
+/** Options of an objective by name, as a command line or a configuration file has them. */
+export type OptionValues = Readonly<Record<string, OptionValue>>;
+
+/** What training minimises, as a function of logits. A new objective is an object with these members. */
+export interface Objective {
+  readonly name: string;
+  /** The settings, defaults filled in: what a log or a report says of it. */
+  readonly options: OptionValues;
+  /** Which forward passes it wants; the natural one goes first. */
+  readonly needs: { readonly natural: boolean; readonly adversarial: boolean };
+  /** Which of the terms says how well the labels are met, and its value where all classes are equally likely. */
+  readonly classification: { readonly term: string; atUniform(classes: number): number };
+  /** The loss of a batch with i32 labels `[m]`. */
+  loss(logits: Logits, labels: Tensor): ObjectiveValue;
+}
+
+/** The logits that an objective asked for; throws an `ArgumentError` where it was called without them. */
+export function needed(objective: string, which: keyof Logits, logits: Logits): Tensor {
+  const tensor = logits[which];
+  if (!tensor) throw new ArgumentError(`${objective}: needs the ${which} logits, which were not given`);
+  return tensor;
+}
+
+/** Cross-entropy of uniform predictions: ln C. */
+export function crossEntropyAtUniform(classes: number): number {
+  return Math.log(classes);
+}
+
+/** Boosted cross-entropy of uniform predictions: ln C + ln(C / (C - 1)), which is 2.408 for 10 classes. */
+export function boostedCrossEntropyAtUniform(classes: number): number {
+  return Math.log(classes) + Math.log(classes / (classes - 1));
+}

@@ -1,0 +1,74 @@
+import { ArgumentError } from '../../engine/errors.js';
+import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
+import { nearestName } from './nearest-name.js';
+import type { Objective, OptionValues } from './objective.js';
+import { plain } from './plain.js';
+import { standardAT } from './standard-at.js';
+
+/** An objective that can be asked for by its name. */
+export interface ObjectiveEntry {
+  readonly name: string;
+  /** One sentence for a list of choices. */
+  readonly summary: string;
+  /** Every option with its default. */
+  readonly defaults: OptionValues;
+  /** The objective with these options in place of the defaults; throws an `ArgumentError` for what it does not know. */
+  create(options: OptionValues): Objective;
+}
+
+/** Binds a factory to its defaults, whose names and types are checked before the factory sees the options. */
+function entry<O extends OptionValues>(
+  name: string,
+  summary: string,
+  defaults: O,
+  create: (options: O) => Objective,
+): ObjectiveEntry {
+  return { name, summary, defaults, create: (options) => create(withDefaults(name, defaults, options)) };
+}
+
+/** Every objective that has a name. */
+export const OBJECTIVES: readonly ObjectiveEntry[] = [
+  entry('plain', 'Cross-entropy of the natural images; no adversary.', {}, () => plain()),
+  entry('standard-at', 'Cross-entropy of adversarial images (Madry et al. 2018).', {}, () => standardAT()),
+  entry(
+    'mimae-at',
+    'Boosted cross-entropy, mutual information and L1 pairing (Atsague, Fakorede and Tian 2021).',
+    MIMAE_AT_DEFAULTS,
+    mimaeAT,
+  ),
+];
+
+/**
+ * The objective of a name, such as 'mimae-at', with options by name.
+ *
+ * Throws an `ArgumentError` that lists what there is for an unknown name or option, and for values that the objective refuses.
+ */
+export function objectiveNamed(name: string, options: OptionValues = {}): Objective {
+  const found = OBJECTIVES.find((candidate) => candidate.name === name);
+  if (!found)
+    throw new ArgumentError(
+      unknown(
+        'objective',
+        name,
+        OBJECTIVES.map((candidate) => candidate.name),
+      ),
+    );
+  return found.create(options);
+}
+
+function withDefaults<O extends OptionValues>(objective: string, defaults: O, options: OptionValues): O {
+  for (const [name, value] of Object.entries(options)) {
+    const usual = defaults[name];
+    if (usual === undefined) throw new ArgumentError(unknown(`option of ${objective}`, name, Object.keys(defaults)));
+    if (typeof value !== typeof usual) {
+      throw new ArgumentError(`${objective}: ${name} is ${typeof value} ${String(value)}; expected a ${typeof usual}`);
+    }
+  }
+  return { ...defaults, ...options };
+}
+
+function unknown(what: string, name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  const guess = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
+  return `unknown ${what} '${name}'${guess}; ${known.length > 0 ? `there are ${known.join(', ')}` : 'there are none'}`;
+}

@@ -1,0 +1,50 @@
+import { enableGrad, grad } from '../engine/autograd.js';
+import type { Tensor } from '../engine/tensor.js';
+import type { Module } from '../nn/module.js';
+import type { Objective, ObjectiveValue } from './objectives/objective.js';
+
+/** What one training step computes before the optimiser's turn. */
+export interface StepValues extends ObjectiveValue {
+  /** The adversarial images, where the objective wants them. */
+  readonly adversarialImages: Tensor | undefined;
+  readonly naturalLogits: Tensor | undefined;
+  readonly adversarialLogits: Tensor | undefined;
+  /** One gradient of the total for each of the parameters given. */
+  readonly gradients: readonly Tensor[];
+}
+
+/** One mini-batch and what to do with it. */
+export interface StepOptions {
+  readonly model: Module;
+  /** What to differentiate with respect to. */
+  readonly parameters: readonly Tensor[];
+  readonly objective: Objective;
+  /** Makes the adversarial images; it sees to evaluation mode itself, as `pgd` does. */
+  readonly attack: (model: Module, x: Tensor, labels: Tensor) => Tensor;
+  /** Natural images `[m, ...]`. */
+  readonly x: Tensor;
+  /** Classes, i32 `[m]`. */
+  readonly labels: Tensor;
+}
+
+/**
+ * One step of adversarial training up to the gradients (algorithm 1 of Atsague, Fakorede and Tian 2021):
+ *
+ *     x' = attack(x)                 with the current weights; a constant in what follows
+ *     z  = f(x),  z' = f(x')         in training mode, natural batch first, each normalised by its own statistics
+ *     g  = grad_theta objective(z, z', y)   through both
+ *
+ * Leaves the model in training mode. Only records work; the caller's scope owns what it returns.
+ */
+export function adversarialStep({ model, parameters, objective, attack, x, labels }: StepOptions): StepValues {
+  const { natural, adversarial } = objective.needs;
+  const adversarialImages = adversarial ? attack(model, x, labels).detach() : undefined;
+  model.train();
+  return enableGrad(x.device, () => {
+    const naturalLogits = natural ? model.forward(x) : undefined;
+    const adversarialLogits = adversarialImages && model.forward(adversarialImages);
+    const value = objective.loss({ natural: naturalLogits, adversarial: adversarialLogits }, labels);
+    const gradients = grad(value.total, parameters);
+    return { ...value, adversarialImages, naturalLogits, adversarialLogits, gradients };
+  });
+}

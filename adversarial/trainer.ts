@@ -1,0 +1,337 @@
+import { ArgumentError, ShapeError } from '../engine/errors.js';
+import { tensor } from '../engine/ops/create.js';
+import { Generator, type Seed } from '../engine/random.js';
+import { formatShape } from '../engine/shape.js';
+import type { Tensor } from '../engine/tensor.js';
+import type { Dataset } from '../data/dataset.js';
+import { Loader, type Batch } from '../data/loader.js';
+import type { Module } from '../nn/module.js';
+import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
+import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
+import { budgetWarning, checkPgdOptions, pgd, type PgdOptions } from './attacks/pgd.js';
+import type { Objective } from './objectives/objective.js';
+import { adversarialStep } from './step.js';
+import { MetricsRing, type StepMetrics } from './step-metrics.js';
+import { UniformWatch } from './uniform-watch.js';
+
+/** The adversary of training: projected gradient descent, with an eps that may grow during the run. */
+export interface TrainingAttack extends Pick<PgdOptions, 'start' | 'loss' | 'clipMin' | 'clipMax'> {
+  /** Radius of the Linf ball at its full size, in units of the data: 8 / 255, not 8. */
+  readonly eps: number;
+  /** Steps of the attack, from 1 up. */
+  readonly steps: number;
+  /** Length of a step of the attack; unless told a quarter of eps, and of what the ramp has made of eps so far. */
+  readonly stepSize?: number;
+  /** Part of the run, 0 to 1, over which eps grows linearly to its full size; 0 unless told. */
+  readonly rampFraction?: number;
+}
+
+/** What {@link Trainer} trains, on what, and how. */
+export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
+  readonly model: Module;
+  readonly dataset: Dataset;
+  readonly objective: Objective;
+  /** Needed by objectives that want adversarial images. Its start is 'normal' unless told. */
+  readonly attack?: TrainingAttack | undefined;
+  readonly batchSize: number;
+  /** How long to train: one of `epochs` and `steps`. */
+  readonly epochs?: number | undefined;
+  readonly steps?: number | undefined;
+  /** The learning rate, or a rate for each epoch (from 1). */
+  readonly lr: number | Schedule;
+  /** Fixes the order of the examples and the starts of the attack; 0 unless told. (Initial weights and dropout: the model's.) */
+  readonly seed?: Seed | undefined;
+  /** Leave out the last batch of an epoch where it is smaller than the others; false unless told. */
+  readonly dropLast?: boolean | undefined;
+  /** Steps between two readings of the metrics; 10 unless told. */
+  readonly logEvery?: number | undefined;
+  /** Steps that were done before, where a run is taken up again; 0 unless told. */
+  readonly startStep?: number | undefined;
+}
+
+/** One training step as it is logged. */
+export interface StepRecord {
+  /** From 1. */
+  readonly step: number;
+  /** From 1. */
+  readonly epoch: number;
+  readonly lr: number;
+  /** Radius of the attack in this step; 0 without an attack. */
+  readonly eps: number;
+  /** The objective's `total` and terms, `naturalAccuracy` and `adversarialAccuracy` where they were computed. */
+  readonly metrics: StepMetrics;
+}
+
+/** How a run stands, every `logEvery` steps. */
+export interface TrainingProgress {
+  /** Steps done. */
+  readonly step: number;
+  /** Steps in all. */
+  readonly steps: number;
+  readonly epoch: number;
+  /** The steps since the last time, oldest first. */
+  readonly records: readonly StepRecord[];
+  /** Steps in a second, since the last time. */
+  readonly stepsPerSecond: number;
+  readonly secondsElapsed: number;
+  readonly secondsLeft: number;
+}
+
+/** What to do during {@link Trainer.run}. Callbacks may be asynchronous: the next step waits for them. */
+export interface RunOptions {
+  /** Every `logEvery` steps and after the last. */
+  readonly onProgress?: ((progress: TrainingProgress) => void | Promise<void>) | undefined;
+  /** After the last step of an epoch: the place to save a checkpoint. */
+  readonly onEpoch?: ((place: { readonly epoch: number; readonly step: number }) => void | Promise<void>) | undefined;
+  /** A sentence about something doubtful; each is said once. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** The step to stop after; the last one unless told. */
+  readonly until?: number | undefined;
+  /** Ends the run between two steps; `run` then rejects with the signal's reason, and the model is as after the last step. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a run ended. */
+export interface TrainingResult {
+  /** Steps done in all. */
+  readonly steps: number;
+  readonly seconds: number;
+  /** Whether the last steps' loss was still at the value of uniform predictions. */
+  readonly stuckAtUniform: boolean;
+  readonly warnings: readonly string[];
+}
+
+/** Steps whose work may be waiting on the GPU: enough to keep it busy, few enough to be stopped soon. */
+const STEPS_IN_FLIGHT = 2;
+
+/**
+ * Adversarial training with SGD: algorithm 1 of Atsague, Fakorede and Tian (2021), for any objective. Each step is one submit;
+ * nothing is read back within a step, and memory is the same after every step. The same seed and model give the same bits.
+ */
+export class Trainer {
+  readonly optimizer: SGD;
+  /** Steps in all. */
+  readonly steps: number;
+  readonly #options: TrainerOptions;
+  readonly #loader: Loader;
+  readonly #schedule: Schedule;
+  readonly #ring: MetricsRing;
+  readonly #parameters: readonly Tensor[];
+  #step: number;
+
+  /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
+  constructor(options: TrainerOptions) {
+    const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10, startStep = 0 } = options;
+    checkCount('logEvery', logEvery, 1);
+    checkCount('startStep', startStep, 0);
+    checkAttack(options);
+    this.#options = options;
+    this.#loader = new Loader(dataset, { batchSize, seed, dropLast });
+    this.steps = stepCount(options, this.#loader.length);
+    this.#schedule = typeof lr === 'number' ? new StepSchedule({ baseLr: lr }) : lr;
+    this.#ring = new MetricsRing(logEvery);
+    this.#parameters = model.parameters().filter((parameter) => parameter.requiresGrad);
+    const { momentum = 0, weightDecay = 0, nesterov = false } = options;
+    this.optimizer = new SGD(this.#parameters, { lr: this.#schedule.at(1), momentum, weightDecay, nesterov });
+    this.#step = startStep;
+  }
+
+  /** Steps done so far. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /** Radius of the attack in a step, counted from 1; 0 where there is no attack. */
+  epsAt(step: number): number {
+    const { objective, attack } = this.#options;
+    if (!attack || !objective.needs.adversarial) return 0;
+    return attack.eps * Math.min(1, step / Math.max(1, this.#rampSteps));
+  }
+
+  get #rampSteps(): number {
+    return Math.ceil((this.#options.attack?.rampFraction ?? 0) * this.steps);
+  }
+
+  /**
+   * Trains from where it stands to the end, or until step `until`. Gives the model's modes back at the end.
+   *
+   * @throws DivergenceError naming the step and the term where a number is no longer finite (found when metrics are read),
+   * ShapeError where the model has fewer logits than the dataset has classes, and the signal's reason
+   */
+  async run(options: RunOptions = {}): Promise<TrainingResult> {
+    const { model } = this.#options;
+    const modes = model.modules().map((module) => [module, module.training] as const);
+    const run = new Run(this.#watch(), options, this.#step);
+    for (const warning of this.#doubts()) run.warn(warning);
+    const last = Math.min(options.until ?? this.steps, this.steps);
+    const inFlight: Promise<void>[] = [];
+    try {
+      while (this.#step < last) {
+        options.signal?.throwIfAborted();
+        if (inFlight.length === STEPS_IN_FLIGHT) await inFlight.shift();
+        const { epoch, position } = this.#loader.positionAfter(this.#step);
+        const batch = this.#loader.batch(epoch, position);
+        this.#take(batch);
+        const done = model.device.sync();
+        // Awaited two steps later; until then a failure must not count as unhandled.
+        done.catch(() => undefined);
+        inFlight.push(done);
+        if (this.#ring.full || this.#step === last) await this.#report(run, last);
+        if (position === this.#loader.length - 1) await options.onEpoch?.({ epoch: epoch + 1, step: this.#step });
+      }
+      await Promise.all(inFlight);
+    } finally {
+      await Promise.allSettled(inFlight);
+      for (const [module, training] of modes) module.training = training;
+    }
+    return { steps: this.#step, seconds: run.seconds, stuckAtUniform: run.watch.stuck, warnings: run.warnings };
+  }
+
+  /** Frees the optimiser's state; the model lives on. */
+  dispose(): void {
+    this.optimizer.dispose();
+    this.#ring.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Records one step. */
+  #take(batch: Batch): void {
+    const { model, objective, dataset } = this.#options;
+    const { device } = model;
+    const step = this.#step + 1;
+    this.optimizer.lr = this.#schedule.at(batch.epoch + 1);
+    device.scope(() => {
+      const x = tensor(batch.images, { device, shape: batch.shape });
+      const labels = tensor(batch.labels, { device });
+      const values = adversarialStep({
+        model,
+        parameters: this.#parameters,
+        objective,
+        attack: (victim, images, classes) => this.#attack(victim, images, classes, step),
+        x,
+        labels,
+      });
+      checkLogits(values.naturalLogits ?? values.adversarialLogits, dataset);
+      this.#ring.write(step, values, labels);
+      this.optimizer.step(values.gradients);
+    });
+    this.#step = step;
+  }
+
+  /** The adversary of a step. Its noise is a function of seed and step, so that a resumed run sees the same. */
+  #attack(model: Module, x: Tensor, labels: Tensor, step: number): Tensor {
+    const { attack, seed = 0 } = this.#options;
+    if (!attack) throw new ArgumentError('trainer: the objective wants adversarial images, but there is no attack');
+    const eps = this.epsAt(step);
+    // A ball without extent: the attack would come back to where it started.
+    if (eps === 0) return x;
+    const { stepSize = eps / 4 } = attack;
+    const generator = new Generator(seed, { purpose: 'start', index: step });
+    return pgd(model, x, labels, { ...attack, start: attack.start ?? 'normal', eps, stepSize, generator });
+  }
+
+  /** Reads the metrics and hands them on. */
+  async #report(run: Run, last: number): Promise<void> {
+    const read = await this.#ring.read();
+    const records = read.map(({ step, metrics }): StepRecord => {
+      const epoch = this.#loader.positionAfter(step - 1).epoch + 1;
+      const warning = run.watch.note(step, metrics);
+      if (warning !== undefined) run.warn(warning);
+      return { step, epoch, lr: this.#schedule.at(epoch), eps: this.epsAt(step), metrics };
+    });
+    await run.progress(this.#step, last, this.steps, records);
+  }
+
+  #watch(): UniformWatch {
+    const { objective, dataset } = this.#options;
+    const goodPart = Math.min(500, Math.ceil(this.steps / 2));
+    const from = Math.max(this.#rampSteps, goodPart);
+    return new UniformWatch({ objective, classes: dataset.classes, from, steps: this.steps });
+  }
+
+  #doubts(): string[] {
+    const { attack, objective } = this.#options;
+    if (!attack || !objective.needs.adversarial) return [];
+    const { eps, steps, stepSize = eps / 4 } = attack;
+    const warning = budgetWarning({ eps, steps, stepSize });
+    return warning === undefined ? [] : [`training attack: ${warning}`];
+  }
+}
+
+/** The clock, the warnings and the callbacks of one call of `run`. */
+class Run {
+  readonly watch: UniformWatch;
+  readonly warnings: string[] = [];
+  readonly #options: RunOptions;
+  readonly #started = performance.now();
+  readonly #firstStep: number;
+  #latest: { time: number; step: number };
+
+  constructor(watch: UniformWatch, options: RunOptions, firstStep: number) {
+    this.watch = watch;
+    this.#options = options;
+    this.#firstStep = firstStep;
+    this.#latest = { time: this.#started, step: firstStep };
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#started) / 1000;
+  }
+
+  warn(message: string): void {
+    this.warnings.push(message);
+    this.#options.onWarning?.(message);
+  }
+
+  async progress(step: number, last: number, steps: number, records: readonly StepRecord[]): Promise<void> {
+    const time = performance.now();
+    const stepsPerSecond = (1000 * (step - this.#latest.step)) / Math.max(time - this.#latest.time, 1e-3);
+    this.#latest = { time, step };
+    const secondsElapsed = this.seconds;
+    // The average over the run: the latest rate jumps about.
+    const secondsLeft = ((last - step) * secondsElapsed) / Math.max(1, step - this.#firstStep);
+    const epoch = records.at(-1)?.epoch ?? 1;
+    await this.#options.onProgress?.({ step, steps, epoch, records, stepsPerSecond, secondsElapsed, secondsLeft });
+  }
+}
+
+function checkCount(name: string, value: number, least: number): void {
+  if (!Number.isInteger(value) || value < least) {
+    throw new ArgumentError(`trainer: ${name} is ${value}; expected an integer from ${least} up`);
+  }
+}
+
+function stepCount({ epochs, steps }: TrainerOptions, stepsPerEpoch: number): number {
+  if ((epochs === undefined) === (steps === undefined)) {
+    throw new ArgumentError('trainer: give one of epochs and steps, to say how long to train');
+  }
+  if (steps !== undefined) checkCount('steps', steps, 1);
+  if (epochs !== undefined) checkCount('epochs', epochs, 1);
+  return steps ?? (epochs ?? 0) * stepsPerEpoch;
+}
+
+function checkAttack({ objective, attack }: TrainerOptions): void {
+  if (!objective.needs.adversarial) return;
+  if (!attack) {
+    throw new ArgumentError(
+      `trainer: objective ${objective.name} needs an attack; give one, such as { eps: 0.2, steps: 5 }`,
+    );
+  }
+  const { eps, stepSize = eps / 4, rampFraction = 0 } = attack;
+  checkPgdOptions('trainer', { ...attack, stepSize: eps === 0 ? 1 : stepSize });
+  if (!(rampFraction >= 0 && rampFraction <= 1)) {
+    throw new ArgumentError(`trainer: rampFraction is ${rampFraction}; expected a part of the run, 0 to 1`);
+  }
+}
+
+function checkLogits(logits: Tensor | undefined, { name, classes }: Dataset): void {
+  const [, given = 0] = logits?.shape ?? [];
+  if (logits?.rank !== 2 || given < classes) {
+    throw new ShapeError(
+      `trainer: the model gives logits ${formatShape(logits?.shape ?? [])}; ${name} needs [m, ${classes}], one to each class`,
+    );
+  }
+}

@@ -1,0 +1,178 @@
+import { ShapeError } from '../errors.js';
+import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
+import { formatShape, sameShape, type Shape } from '../shape.js';
+import type { Tensor } from '../tensor.js';
+import { chooseConv, type ConvVariant } from './conv/choose.js';
+import { directGather, directWeightGrad, type GatherTensors } from './conv/direct.js';
+import {
+  convGeometry,
+  inputShape,
+  outputShape,
+  weightShape,
+  type ConvGeometry,
+  type ConvOptions,
+  type ConvPass,
+} from './conv/geometry.js';
+import { winogradGather, winogradWeightGrad } from './conv/winograd.js';
+import { sum } from './reduce.js';
+
+export { chooseConv, convVariants, type ConvVariant } from './conv/choose.js';
+export { convGeometry, type ConvGeometry, type ConvOptions, type ConvPass } from './conv/geometry.js';
+
+/** Options of a convolution and, for tests and measurements, the kernel that is to compute it. */
+export interface Conv2dOptions extends ConvOptions {
+  /** Which kernel computes this convolution and its derivatives; chosen by shape and device unless given. */
+  readonly variant?: ConvVariant;
+}
+
+interface ConvAttrs {
+  readonly geometry: ConvGeometry;
+  readonly variant?: ConvVariant;
+}
+
+/** Shapes that every pass is tested on: [input, weight, options]. */
+const SHAPES: readonly (readonly [Shape, Shape, ConvOptions])[] = [
+  [[2, 3, 5, 7], [4, 3, 3, 3], { padding: 1 }],
+  [[1, 1, 4, 4], [1, 1, 1, 1], {}],
+  [[1, 4, 5, 6], [6, 2, 3, 2], { stride: 2, padding: [1, 0], groups: 2 }],
+  [[2, 2, 7, 5], [2, 1, 3, 3], { dilation: 2, padding: 2, groups: 2 }],
+  [[0, 2, 5, 5], [3, 2, 3, 3], {}],
+];
+
+function samplesOf(shapes: (geometry: ConvGeometry) => readonly Shape[]) {
+  return SHAPES.map(([x, weight, options]) => {
+    const geometry = convGeometry('conv2d', x, weight, options);
+    return { shapes: shapes(geometry), attrs: { geometry } };
+  });
+}
+
+function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tensors: GatherTensors): void {
+  const { output } = tensors;
+  const { device } = output;
+  if (output.size === 0) return;
+  const variant = chooseConv(device.caps, pass, attrs.geometry, attrs.variant);
+  device.scope(() => {
+    if (variant === 'winograd') winogradGather(device, attrs.geometry, pass, tensors);
+    else directGather(device, attrs.geometry, pass, variant, tensors);
+  });
+}
+
+const conv2dOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
+  name: 'conv2d',
+  summary: 'Cross-correlation of images with kernels, summed over the channels of a group.',
+  samples: samplesOf((geometry) => [inputShape(geometry), weightShape(geometry), [geometry.groups * geometry.k]]),
+  infer: (inputs, { geometry }) => {
+    expectDType('conv2d', inputs, 'f32');
+    return [{ shape: outputShape(geometry), dtype: 'f32' }];
+  },
+  run: ({ inputs, outputs, attrs }) => {
+    const [input, weight, output] = [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)];
+    runGather('forward', attrs, { input, weight, bias: inputs[2], output });
+  },
+  backward: ({ grads, inputs, attrs, needs }) => {
+    const [g, x, weight] = [nth(grads, 0), nth(inputs, 0), nth(inputs, 1)];
+    return [
+      needs[0] ? applyOne(inputGradOp, [g, weight], attrs) : undefined,
+      needs[1] ? applyOne(weightGradOp, [x, g], attrs) : undefined,
+      needs[2] ? sum(g, [0, 2, 3]) : undefined,
+    ];
+  },
+});
+
+const inputGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
+  name: 'conv2dInputGrad',
+  summary: 'The gradient of conv2d with respect to its input: a transposed convolution of dY.',
+  samples: samplesOf((geometry) => [outputShape(geometry), weightShape(geometry)]),
+  infer: (inputs, { geometry }) => {
+    expectDType('conv2dInputGrad', inputs, 'f32');
+    return [{ shape: inputShape(geometry), dtype: 'f32' }];
+  },
+  run: ({ inputs, outputs, attrs }) => {
+    runGather('inputGrad', attrs, { input: nth(inputs, 0), weight: nth(inputs, 1), output: nth(outputs, 0) });
+  },
+  backward: ({ grads, inputs, attrs, needs }) => {
+    const [g, dy, weight] = [nth(grads, 0), nth(inputs, 0), nth(inputs, 1)];
+    return [
+      needs[0] ? applyOne(conv2dOp, [g, weight], attrs) : undefined,
+      needs[1] ? applyOne(weightGradOp, [g, dy], attrs) : undefined,
+    ];
+  },
+});
+
+const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
+  name: 'conv2dWeightGrad',
+  summary: 'The gradient of conv2d with respect to its weight.',
+  samples: samplesOf((geometry) => [inputShape(geometry), outputShape(geometry)]),
+  infer: (inputs, { geometry }) => {
+    expectDType('conv2dWeightGrad', inputs, 'f32');
+    return [{ shape: weightShape(geometry), dtype: 'f32' }];
+  },
+  run: ({ device, inputs, outputs, attrs }) => {
+    const [x, dy, output] = [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)];
+    if (output.size === 0) return;
+    if (attrs.geometry.images === 0) {
+      device.clear(output.range);
+      return;
+    }
+    const variant = chooseConv(device.caps, 'weightGrad', attrs.geometry, attrs.variant);
+    device.scope(() => {
+      if (variant === 'winograd') winogradWeightGrad(device, attrs.geometry, x, dy, output);
+      else directWeightGrad(device, attrs.geometry, variant, x, dy, output);
+    });
+  },
+  backward: ({ grads, inputs, attrs, needs }) => {
+    const [g, x, dy] = [nth(grads, 0), nth(inputs, 0), nth(inputs, 1)];
+    return [
+      needs[0] ? applyOne(inputGradOp, [dy, g], attrs) : undefined,
+      needs[1] ? applyOne(conv2dOp, [x, g], attrs) : undefined,
+    ];
+  },
+});
+
+function attrsOf(op: string, x: Shape, weight: Shape, { variant, ...options }: Conv2dOptions): ConvAttrs {
+  const geometry = convGeometry(op, x, weight, options);
+  return variant === undefined ? { geometry } : { geometry, variant };
+}
+
+function expectShape(op: string, what: string, actual: Shape, expected: Shape): void {
+  if (!sameShape(actual, expected)) {
+    throw new ShapeError(`${op}: ${what} has shape ${formatShape(actual)}; expected ${formatShape(expected)}`);
+  }
+}
+
+/**
+ * Two-dimensional convolution in PyTorch's sense (a cross-correlation):
+ * `out[n, k, y, x] = bias[k] + Σ input[n, c, y stride - padding + r dilation, ...] weight[k, c, r, q]`,
+ * over the channels c of k's group and the taps r, q, where positions outside the input count as zero.
+ *
+ * `x` is `[N, C, H, W]`, `weight` `[K, C / groups, kh, kw]`, `bias` `[K]` or absent; the result is `[N, K, H', W']` with
+ * `H' = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1`. Differentiable to any order.
+ *
+ * Throws a `ShapeError` where the shapes do not fit each other or the kernel is larger than the padded input, and an
+ * `ArgumentError` for options that are not integers in their range.
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
+  const attrs = attrsOf('conv2d', x.shape, weight.shape, options);
+  if (bias) expectShape('conv2d', 'bias', bias.shape, weight.shape.slice(0, 1));
+  return applyOne(conv2dOp, bias ? [x, weight, bias] : [x, weight], attrs);
+}
+
+/**
+ * The gradient of `conv2d` with respect to its input of shape `shape`, given `dy` at its output: what PyTorch computes as
+ * a transposed convolution. Differentiable to any order; throws as `conv2d` does.
+ */
+export function conv2dInputGrad(dy: Tensor, weight: Tensor, shape: Shape, options: Conv2dOptions = {}): Tensor {
+  const attrs = attrsOf('conv2dInputGrad', shape, weight.shape, options);
+  expectShape('conv2dInputGrad', 'dy', dy.shape, outputShape(attrs.geometry));
+  return applyOne(inputGradOp, [dy, weight], attrs);
+}
+
+/**
+ * The gradient of `conv2d` with respect to its weight of shape `shape`, given its input and `dy` at its output.
+ * Differentiable to any order; throws as `conv2d` does.
+ */
+export function conv2dWeightGrad(x: Tensor, dy: Tensor, shape: Shape, options: Conv2dOptions = {}): Tensor {
+  const attrs = attrsOf('conv2dWeightGrad', x.shape, shape, options);
+  expectShape('conv2dWeightGrad', 'dy', dy.shape, outputShape(attrs.geometry));
+  return applyOne(weightGradOp, [x, dy], attrs);
+}

@@ -1,0 +1,236 @@
+import directSource from '../../../shaders/conv_direct.wgsl';
+import packSource from '../../../shaders/conv_pack.wgsl';
+import sumSource from '../../../shaders/conv_sum.wgsl';
+import weightGradSource from '../../../shaders/conv_weight_grad.wgsl';
+import type { Capabilities, Device } from '../../device.js';
+import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import type { Tensor } from '../../tensor.js';
+import { forwardWalk, inputGradWalks, type ConvGeometry, type ConvPass, type Walk } from './geometry.js';
+
+const packKernel = defineKernel({ name: 'conv_pack', source: packSource, bindings: ['read', 'write'] });
+const sumKernel = defineKernel({ name: 'conv_sum', source: sumSource, bindings: ['read', 'write'] });
+const directKernel = defineKernel({
+  name: 'conv_direct',
+  source: directSource,
+  bindings: ['read', 'read', 'read', 'write'],
+});
+const weightGradKernel = defineKernel({
+  name: 'conv_weight_grad',
+  source: weightGradSource,
+  bindings: ['read', 'read', 'write'],
+});
+
+/** How lanes share what is the same for all of them; see conv_direct.wgsl. */
+export type Sharing = 'broadcast' | 'quad' | 'plain';
+
+/** Registers of one lane: `k` output channels at a patch of `y` x `x` positions. */
+interface Patch {
+  readonly k: number;
+  readonly y: number;
+  readonly x: number;
+}
+
+/** Kernel taps that are unrolled together. */
+interface TapBlock {
+  readonly r: number;
+  readonly q: number;
+}
+
+/** Blocks of taps need neighbouring positions to read neighbouring inputs: stride and dilation 1. */
+function tapBlock({ kernel, stride, dilation }: ConvGeometry, wholeRows: boolean): TapBlock {
+  const unit = (axis: 0 | 1): boolean => stride[axis] === 1 && dilation[axis] === 1;
+  if (unit(0) && unit(1) && kernel[0] === 3 && kernel[1] === 3) return { r: 3, q: 3 };
+  return { r: 1, q: wholeRows && unit(1) && kernel[1] <= 7 ? kernel[1] : 1 };
+}
+
+/**
+ * The measured table of register tiles: on 8-wide vectors (llvmpipe, broadcast) 32 sums a lane are best, on 4-wide ones
+ * (SwiftShader, quad) 64 to 128.
+ */
+function directPatch(sharing: Sharing, block: TapBlock, k: number): Patch {
+  if (k === 1) return { k: 1, y: 4, x: 4 };
+  if (k <= 4) return { k: 4, y: 2, x: 4 };
+  if (block.r === 1 && block.q > 1) return { k: 8, y: 1, x: 4 };
+  if (sharing !== 'quad') return { k: 8, y: 2, x: 2 };
+  return block.r === 3 ? { k: 8, y: 4, x: 4 } : { k: 16, y: 2, x: 2 };
+}
+
+/** Lanes of a workgroup: one subgroup on software adapters, where more of them only cost synchronisation. */
+function lanes(caps: Capabilities, sharing: Sharing): number {
+  if (caps.software && sharing !== 'plain') return caps.subgroupSize;
+  return Math.max(64, caps.subgroupSize);
+}
+
+function sharingConstants(sharing: Sharing, caps: Capabilities) {
+  return {
+    SG: Math.max(4, caps.subgroupSize),
+    SHARED: sharing !== 'plain',
+    BCAST: sharing === 'broadcast',
+    QUAD: sharing === 'quad',
+  };
+}
+
+/** Tensors of a gathering pass: `input` is the image or, in the input gradient, dY. */
+export interface GatherTensors {
+  readonly input: Tensor;
+  readonly weight: Tensor;
+  readonly bias?: Tensor | undefined;
+  readonly output: Tensor;
+}
+
+/** The forward pass or the input gradient, by conv_direct. */
+export function directGather(
+  device: Device,
+  geometry: ConvGeometry,
+  pass: Exclude<ConvPass, 'weightGrad'>,
+  wanted: Sharing,
+  tensors: GatherTensors,
+): void {
+  const { caps } = device;
+  const turned = pass === 'inputGrad';
+  const [k, c] = turned ? [geometry.c, geometry.k] : [geometry.k, geometry.c];
+  // Quads share four channels at a time.
+  const sharing = wanted === 'quad' && k === 1 ? 'plain' : wanted;
+  const block = tapBlock(geometry, true);
+  const patch = directPatch(sharing, block, k);
+  const blocks = (geometry.kernel[0] * geometry.kernel[1]) / (block.r * block.q);
+  const packed = packWeight(device, geometry, turned, tensors.weight, { k, c, patch, block, blocks });
+  const workgroup = lanes(caps, sharing);
+  const weights = block.r * block.q * patch.k;
+  const constants = {
+    ...sharingConstants(sharing, caps),
+    ...{ WG: workgroup, TY: patch.y, TX: patch.x, TP: patch.y * patch.x, TK: patch.k, TK4: Math.floor(patch.k / 4) },
+    ...{ BR: block.r, BQ: block.q, PH: patch.y + block.r - 1, PW: patch.x + block.q - 1, NW: weights },
+    NL: Math.ceil(weights / Math.max(4, caps.subgroupSize)),
+    FOURS: sharing !== 'broadcast' && patch.k % 4 === 0,
+    VEC_WEIGHT: sharing === 'plain' && patch.k % 4 === 0,
+  };
+  const axes = ([0, 1] as const).map((axis) =>
+    turned ? inputGradWalks(geometry, axis) : [forwardWalk(geometry, axis)],
+  );
+  const [source, target] = turned ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  const kBlocks = Math.ceil(k / patch.k);
+  const rowBlocks = geometry.kernel[1] / block.q;
+  for (const v of axes[0] ?? []) {
+    for (const h of axes[1] ?? []) {
+      const [tilesY, tilesX] = [Math.ceil(v.grid / patch.y), Math.ceil(h.grid / patch.x)];
+      const tiles = geometry.images * tilesY * tilesX;
+      const [gridX, gridY] = foldWorkgroups(Math.ceil(tiles / workgroup));
+      const each = (pick: (walk: Walk) => number): number[] => [pick(v), pick(h)];
+      const uniforms = [
+        ...[tiles, tilesY, tilesX, gridX, c, ...source],
+        ...each((walk) => walk.inStride),
+        ...each((walk) => walk.origin),
+        ...each((walk) => walk.step),
+        ...[v.count / block.r, h.count / block.q],
+        ...[v.tap * rowBlocks + h.tap, v.tapStride * rowBlocks, h.tapStride, blocks],
+        ...[k, kBlocks, geometry.groups, v.grid, h.grid, ...target],
+        ...each((walk) => walk.outStride),
+        ...each((walk) => walk.outOrigin),
+        tensors.bias ? 1 : 0,
+      ];
+      device.dispatch({
+        kernel: directKernel,
+        constants,
+        buffers: [tensors.input.range, packed.range, (tensors.bias ?? packed).range, tensors.output.range],
+        uniforms,
+        workgroups: [gridX, gridY, kBlocks * geometry.groups],
+        label: `conv2d ${pass} direct ${sharing}`,
+      });
+    }
+  }
+}
+
+interface Packing {
+  readonly k: number;
+  readonly c: number;
+  readonly patch: Patch;
+  readonly block: TapBlock;
+  readonly blocks: number;
+}
+
+function packWeight(device: Device, g: ConvGeometry, turned: boolean, weight: Tensor, how: Packing): Tensor {
+  const { k, c, patch, block, blocks } = how;
+  const kBlocks = Math.ceil(k / patch.k);
+  const taps = block.r * block.q;
+  const size = g.groups * kBlocks * blocks * c * taps * patch.k;
+  const packed = device.empty([size]);
+  if (size === 0) return packed;
+  const [inner, outer] = [blocks * taps, g.c * blocks * taps];
+  const [gridX, gridY] = foldWorkgroups(Math.ceil(size / 64));
+  device.dispatch({
+    kernel: packKernel,
+    buffers: [weight.range, packed.range],
+    uniforms: [
+      ...[size, k, c, kBlocks, blocks, taps, patch.k, g.k * outer],
+      ...(turned ? [inner, outer, 1] : [outer, inner, 0]),
+      gridX,
+    ],
+    workgroups: [gridX, gridY],
+    label: 'conv2d pack weight',
+  });
+  return packed;
+}
+
+/** The measured table of register tiles of conv_weight_grad; `columns` are (channel, tap block) pairs of a lane. */
+function weightGradPatch(sharing: Sharing, block: TapBlock): Patch & { readonly columns: number } {
+  if (block.r === 1) return { k: 16, y: 1, x: 2, columns: 2 };
+  return sharing === 'quad' ? { k: 8, y: 2, x: 4, columns: 1 } : { k: 8, y: 2, x: 2, columns: 1 };
+}
+
+/** The weight gradient, by conv_weight_grad. */
+export function directWeightGrad(
+  device: Device,
+  g: ConvGeometry,
+  sharing: Sharing,
+  input: Tensor,
+  dy: Tensor,
+  output: Tensor,
+): void {
+  const { caps } = device;
+  // With few channels there are more lanes than channels: then one lane for each tap.
+  const block = g.c < 4 ? { r: 1, q: 1 } : tapBlock(g, false);
+  const patch = weightGradPatch(sharing, block);
+  const workgroup = sharing === 'plain' ? 32 : lanes(caps, sharing);
+  const [blocksY, blocksX] = [g.kernel[0] / block.r, g.kernel[1] / block.q];
+  const [tilesY, tilesX] = [Math.ceil(g.output[0] / patch.y), Math.ceil(g.output[1] / patch.x)];
+  const tiles = g.images * tilesY * tilesX;
+  const kBlocks = Math.ceil(g.k / patch.k);
+  const columns = Math.ceil((g.c * blocksY * blocksX) / (workgroup * patch.columns));
+  const busy = Math.ceil((caps.software ? 32 : 1024) / (columns * kBlocks * g.groups));
+  const perSplit = Math.ceil(tiles / Math.max(1, Math.min(busy, Math.floor(tiles / 16))));
+  const splits = Math.ceil(tiles / perSplit);
+  const padded = Math.ceil(output.size / 4) * 4;
+  const partial = splits === 1 ? output : device.empty([splits, padded]);
+  device.dispatch({
+    kernel: weightGradKernel,
+    constants: {
+      ...sharingConstants(sharing, caps),
+      ...{ WG: workgroup, TY: patch.y, TX: patch.x, TP: patch.y * patch.x, TK: patch.k, TK4: patch.k / 4 },
+      ...{ BR: block.r, BQ: block.q, BT: block.r * block.q, TN: patch.columns },
+      ...{ PH: patch.y + block.r - 1, PW: patch.x + block.q - 1 },
+      NL: Math.ceil((patch.k * patch.y * patch.x) / Math.max(4, caps.subgroupSize)),
+    },
+    buffers: [input.range, dy.range, partial.range],
+    uniforms: [
+      ...[g.images, tilesY, tilesX, perSplit, padded, g.c, g.k, kBlocks, g.groups, blocksY, blocksX],
+      ...[...g.input, ...g.output, ...g.stride, -g.padding[0], -g.padding[1], ...g.dilation],
+    ],
+    workgroups: [columns, kBlocks * g.groups, splits],
+    label: `conv2d weightGrad direct ${sharing}`,
+  });
+  if (splits > 1) sumPartials(device, partial, output, splits);
+}
+
+/** Adds `splits` partial results, each padded to a multiple of four values, in their order. */
+export function sumPartials(device: Device, partial: Tensor, output: Tensor, splits: number): void {
+  const size = Math.ceil(output.size / 4);
+  const [gridX, gridY] = foldWorkgroups(Math.ceil(size / 64));
+  device.dispatch({
+    kernel: sumKernel,
+    buffers: [partial.range, output.range],
+    uniforms: [size, splits, gridX],
+    workgroups: [gridX, gridY],
+    label: 'conv2d sum of splits',
+  });
+}

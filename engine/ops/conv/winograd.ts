@@ -1,0 +1,125 @@
+import inputSource from '../../../shaders/winograd_input.wgsl';
+import outputSource from '../../../shaders/winograd_output.wgsl';
+import outputGradSource from '../../../shaders/winograd_output_grad.wgsl';
+import weightSource from '../../../shaders/winograd_weight.wgsl';
+import weightGradSource from '../../../shaders/winograd_weight_grad.wgsl';
+import type { Device } from '../../device.js';
+import type { BufferRange, Kernel } from '../../kernel.js';
+import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import type { Constants } from '../../template.js';
+import type { Tensor } from '../../tensor.js';
+import { gemm } from '../gemm.js';
+import type { GatherTensors } from './direct.js';
+import type { ConvGeometry, ConvPass, Two } from './geometry.js';
+
+const inputKernel = defineKernel({ name: 'winograd_input', source: inputSource, bindings: ['read', 'write'] });
+const weightKernel = defineKernel({ name: 'winograd_weight', source: weightSource, bindings: ['read', 'write'] });
+const outputKernel = defineKernel({
+  name: 'winograd_output',
+  source: outputSource,
+  bindings: ['read', 'read', 'write'],
+});
+const outputGradKernel = defineKernel({
+  name: 'winograd_output_grad',
+  source: outputGradSource,
+  bindings: ['read', 'write'],
+});
+const weightGradKernel = defineKernel({
+  name: 'winograd_weight_grad',
+  source: weightGradSource,
+  bindings: ['read', 'write'],
+});
+
+/** Products per tile and pair of channels: 6 x 6 points for 4 x 4 outputs. */
+const POINTS = 36;
+
+/** Whether F(4x4, 3x3) computes this convolution: 3 x 3, stride 1, dilation 1, one group, padding of at most 2. */
+export function winogradFits({ kernel, stride, dilation, padding, groups }: ConvGeometry): boolean {
+  const all = (pair: Two, value: number): boolean => pair[0] === value && pair[1] === value;
+  return all(kernel, 3) && all(stride, 1) && all(dilation, 1) && groups === 1 && padding[0] <= 2 && padding[1] <= 2;
+}
+
+/** Share of the 4 x 4 tiles' positions that lie inside the image that the pass tiles. */
+export function winogradFill({ input, output }: ConvGeometry, pass: ConvPass): number {
+  const size = pass === 'inputGrad' ? input : output;
+  const fill = (axis: 0 | 1): number => size[axis] / (4 * Math.ceil(size[axis] / 4));
+  return fill(0) * fill(1);
+}
+
+/** Tiles of all images, in the order of the transforms. */
+interface Tiling {
+  readonly images: number;
+  readonly y: number;
+  readonly x: number;
+  /** Padded to a multiple of four. */
+  readonly count: number;
+}
+
+function tilesOver(images: number, size: Two): Tiling {
+  const [y, x] = [Math.ceil(size[0] / 4), Math.ceil(size[1] / 4)];
+  return { images, y, x, count: Math.ceil((images * y * x) / 4) * 4 };
+}
+
+function transform(
+  device: Device,
+  kernel: Kernel,
+  buffers: readonly BufferRange[],
+  count: number,
+  uniforms: readonly number[],
+  constants: Constants = {},
+): void {
+  const workgroups = foldWorkgroups(Math.ceil(count / 64));
+  device.dispatch({ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups });
+}
+
+function tileWords(channels: number, tiles: Tiling): number[] {
+  return [channels * tiles.count, channels, tiles.count, tiles.images, tiles.y, tiles.x];
+}
+
+/** V = B^T d B of every window: `[36, channels, tiles]`. */
+function transformInput(device: Device, x: Tensor, channels: number, size: Two, padding: Two, tiles: Tiling): Tensor {
+  const v = device.empty([POINTS, channels, tiles.count]);
+  const words = [...tileWords(channels, tiles), ...size, ...padding];
+  transform(device, inputKernel, [x.range, v.range], channels * tiles.count, words);
+  return v;
+}
+
+/** The forward pass or the input gradient, which is a forward pass of dY with turned kernels and padding 2 - p. */
+export function winogradGather(
+  device: Device,
+  g: ConvGeometry,
+  pass: Exclude<ConvPass, 'weightGrad'>,
+  { input, weight, bias, output }: GatherTensors,
+): void {
+  const turned = pass === 'inputGrad';
+  const [k, c] = turned ? [g.c, g.k] : [g.k, g.c];
+  const [from, to] = turned ? [g.output, g.input] : [g.input, g.output];
+  const padding: Two = turned ? [2 - g.padding[0], 2 - g.padding[1]] : g.padding;
+  const tiles = tilesOver(g.images, to);
+  const u = device.empty([POINTS, k, c]);
+  const steps = turned ? [9, g.c * 9] : [g.c * 9, 9];
+  transform(device, weightKernel, [weight.range, u.range], k * c, [k, c, ...steps], { FLIP: turned });
+  const v = transformInput(device, input, c, from, padding, tiles);
+  const m = device.empty([POINTS, k, tiles.count]);
+  gemm(device, {
+    ...{ a: u, b: v, out: m, M: k, N: tiles.count, K: c },
+    batch: { outer: POINTS, inner: 1, a: [k * c, 0], b: [c * tiles.count, 0], out: [k * tiles.count, 0] },
+  });
+  const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
+  transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words);
+}
+
+/** The weight gradient: the adjoint of the forward pass in the transformed weight. */
+export function winogradWeightGrad(device: Device, g: ConvGeometry, input: Tensor, dy: Tensor, output: Tensor): void {
+  const { k, c } = g;
+  const tiles = tilesOver(g.images, g.output);
+  const v = transformInput(device, input, c, g.input, g.padding, tiles);
+  const z = device.empty([POINTS, k, tiles.count]);
+  transform(device, outputGradKernel, [dy.range, z.range], k * tiles.count, [...tileWords(k, tiles), ...g.output]);
+  const du = device.empty([POINTS, k, c]);
+  gemm(device, {
+    ...{ a: z, b: v, out: du, M: k, N: c, K: tiles.count, transB: true },
+    batch: { outer: POINTS, inner: 1, a: [k * tiles.count, 0], b: [c * tiles.count, 0], out: [k * c, 0] },
+  });
+  transform(device, weightGradKernel, [du.range, output.range], k * c, [k * c]);
+}

@@ -1,0 +1,173 @@
+import quadSource from '../../shaders/gemm_quad.wgsl';
+import tileSource from '../../shaders/gemm_tile.wgsl';
+import type { Capabilities, Device } from '../device.js';
+import { defineKernel, type Kernel } from '../kernel.js';
+import type { Constants } from '../template.js';
+import type { Tensor } from '../tensor.js';
+import { reduceInto } from './reduce.js';
+
+const PLAIN = ['read', 'read', 'write'] as const;
+const BIASED = ['read', 'read', 'write', 'read'] as const;
+
+/** The two kernels, each with and without a bias binding. */
+const KERNELS: Record<GemmVariant['kind'], { readonly plain: Kernel; readonly biased: Kernel }> = {
+  quad: {
+    plain: defineKernel({ name: 'gemm_quad', source: quadSource, bindings: PLAIN }),
+    biased: defineKernel({ name: 'gemm_quad', source: quadSource, bindings: BIASED }),
+  },
+  tile: {
+    plain: defineKernel({ name: 'gemm_tile', source: tileSource, bindings: PLAIN }),
+    biased: defineKernel({ name: 'gemm_tile', source: tileSource, bindings: BIASED }),
+  },
+};
+
+/** Two batch axes and each operand's steps along them, in elements; 0 repeats an operand. */
+export interface GemmBatch {
+  readonly outer: number;
+  readonly inner: number;
+  readonly a: readonly [number, number];
+  readonly b: readonly [number, number];
+  readonly out: readonly [number, number];
+}
+
+/** One batched product out[z] = op(a[z]) op(b[z]) + bias, with op(a) M x K, op(b) K x N, all row-major. */
+export interface GemmCall {
+  readonly a: Tensor;
+  readonly b: Tensor;
+  readonly out: Tensor;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  /** The operand is stored transposed: `a` as K x M, `b` as N x K. */
+  readonly transA?: boolean;
+  readonly transB?: boolean;
+  readonly batch?: GemmBatch;
+  /** One value per column of `out`. */
+  readonly bias?: Tensor;
+}
+
+/** A kernel and its tile: what `chooseGemm` decides and tests force. */
+export type GemmVariant =
+  | {
+      /** Quad-permuted outer product; needs subgroups. 4 `q` rows to a workgroup, 4 `threads` columns. */
+      readonly kind: 'quad';
+      readonly q: 1 | 2 | 4;
+      readonly threads: number;
+      readonly splits: number;
+    }
+  | {
+      /** Tiles in workgroup memory, 256 invocations, `t` x `t` results each; base features only. */
+      readonly kind: 'tile';
+      readonly t: 4 | 8;
+      /** Hide the inner loop's bound from compilers that would unroll it. */
+      readonly opaque: boolean;
+      readonly splits: number;
+    };
+
+/** The tile of `out` that a workgroup computes. */
+function tileOf(variant: GemmVariant): { rows: number; columns: number } {
+  return variant.kind === 'quad'
+    ? { rows: 4 * variant.q, columns: 4 * variant.threads }
+    : { rows: 16 * variant.t, columns: 16 * variant.t };
+}
+
+/** Workgroups that keep an adapter busy; fewer, with a long K, are worth splitting K for. */
+const BUSY = { software: 16, gpu: 256 };
+const SHORTEST_SPLIT = 256;
+
+/** The variant for a product of this size on an adapter with these capabilities. */
+export function chooseGemm(
+  caps: Capabilities,
+  { M, N, K, batch }: Pick<GemmCall, 'M' | 'N' | 'K' | 'batch'>,
+): GemmVariant {
+  const variant = chooseTile(caps, M, N);
+  const { rows, columns } = tileOf(variant);
+  const groups = Math.ceil(M / rows) * Math.ceil(N / columns) * (batch ? batch.outer * batch.inner : 1);
+  const wanted = Math.ceil((caps.software ? BUSY.software : BUSY.gpu) / groups);
+  return { ...variant, splits: Math.max(1, Math.min(wanted, Math.floor(K / SHORTEST_SPLIT), 64)) };
+}
+
+function chooseTile(caps: Capabilities, M: number, N: number): GemmVariant {
+  if (caps.software && caps.subgroupSize >= 4) {
+    const q = M > 8 ? 4 : M > 4 ? 2 : 1;
+    return { kind: 'quad', q, threads: N <= 16 ? 4 : caps.subgroupSize, splits: 1 };
+  }
+  const t = M > 96 && N > 96 ? 8 : 4;
+  return { kind: 'tile', t, opaque: caps.software, splits: 1 };
+}
+
+function constantsOf(call: GemmCall, variant: GemmVariant): Constants {
+  const { M, N, K, transA = false, transB = false, batch, bias } = call;
+  const aligned = (...numbers: number[]): boolean => numbers.every((value) => value % 4 === 0);
+  const shared = {
+    A_TRANS: transA,
+    B_TRANS: transB,
+    A_VEC: aligned(transA ? M : K, ...(batch?.a ?? [])),
+    B_VEC: aligned(transB ? K : N, ...(batch?.b ?? [])),
+    BIAS: bias ? 1 : 0,
+  };
+  const outVec = aligned(N, ...(batch?.out ?? []));
+  if (variant.kind === 'quad') {
+    return { ...shared, C_VEC: outVec, Q: variant.q, TN: 1, WG: variant.threads };
+  }
+  const t = variant.t;
+  return {
+    ...shared,
+    C_VEC: outVec && !transB,
+    BM: 16 * t,
+    BN: 16 * t,
+    BK: 64 / t,
+    KV: 16 / t,
+    TM: t,
+    TN: t,
+    RM: t / 4,
+    RN: t / 4,
+    OPAQUE: variant.opaque,
+  };
+}
+
+/**
+ * Records a batched matrix product. Long sums of small products are split over K, and the parts added in a fixed order by
+ * a second kernel, so the result depends on the sizes and the variant alone. `variant` is for tests.
+ */
+export function gemm(device: Device, call: GemmCall, variant = chooseGemm(device.caps, call)): void {
+  const { out, M, N, K, transA = false, transB = false } = call;
+  const batch = call.batch ?? { outer: 1, inner: 1, a: [0, 0], b: [0, 0], out: [0, 0] };
+  const count = batch.outer * batch.inner;
+  if (M * N * count === 0) return;
+  if (K === 0) {
+    device.clear(out.range);
+    return;
+  }
+  // Slices are whole multiples of four steps, so that vector loads stay aligned; rounding may leave fewer of them.
+  const chunk = Math.ceil(K / variant.splits / 4) * 4;
+  const splits = call.bias ? 1 : Math.ceil(K / chunk);
+  const target = splits > 1 ? device.empty([splits, out.size]) : out;
+  const { rows, columns } = tileOf(variant);
+  const { bias } = call;
+  const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
+  const tiles = [Math.ceil(N / columns), Math.ceil(M / rows), count * splits] as const;
+  for (let z = 0; z < tiles[2]; z += limit) {
+    for (let y = 0; y < tiles[1]; y += limit) {
+      for (let x = 0; x < tiles[0]; x += limit) {
+        device.dispatch({
+          kernel: bias ? KERNELS[variant.kind].biased : KERNELS[variant.kind].plain,
+          constants: constantsOf(call, variant),
+          buffers: [call.a, call.b, target, ...(bias ? [bias] : [])].map((tensor) => tensor.range),
+          // prettier-ignore
+          uniforms: [
+            M, N, K, splits === 1 ? Math.ceil(K / 4) * 4 : chunk,
+            transA ? M : K, transB ? K : N, N, out.size,
+            splits, batch.inner, ...batch.a, ...batch.b, ...batch.out,
+            y, x, z, 0,
+          ],
+          workgroups: [Math.min(limit, tiles[0] - x), Math.min(limit, tiles[1] - y), Math.min(limit, tiles[2] - z)],
+        });
+      }
+    }
+  }
+  if (splits > 1) {
+    reduceInto(device, 'sum', target, out, [0]);
+    target.dispose();
+  }
+}

@@ -1,0 +1,18 @@
+import { ArgumentError } from '../../engine/errors.js';
+
+/** A size along height and width: one number for both, or `[height, width]`. */
+export type Pair = number | readonly [number, number];
+
+/** Both numbers of a pair. */
+export function pairOf(size: Pair): readonly [number, number] {
+  return typeof size === 'number' ? [size, size] : size;
+}
+
+/** Throws an `ArgumentError` unless each of the named values is an integer of at least `least`. */
+export function checkIntegers(layer: string, values: Readonly<Record<string, Pair>>, least = 1): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (!pairOf(value).every((size) => Number.isInteger(size) && size >= least)) {
+      throw new ArgumentError(`${layer}: ${name} is ${String(value)}; expected an integer from ${least} up`);
+    }
+  }
+}

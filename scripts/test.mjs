@@ -1,0 +1,97 @@
+/**
+ * Sets up, checks format, lint (import directions among it) and types, then runs the tests on every adapter row. Arguments
+ * go to Vitest. BULWARK_ROWS names the adapters that device tests run on; by default lavapipe and the embedded SwiftShader.
+ * The last line printed is the count of tests.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { probe, root, setUp } from './setup.mjs';
+
+const CHECKS = {
+  format: ['prettier/bin/prettier.cjs', '--check', '--log-level=warn', '.'],
+  lint: ['eslint/bin/eslint.js', '.', '--max-warnings', '0'],
+  types: ['typescript/bin/tsc', '--noEmit'],
+};
+
+const bin = (path) => join(root, 'node_modules', path);
+
+const failures = [];
+let counts = { passed: 0, failed: 0, skipped: 0 };
+try {
+  setUp({ lavapipe: true });
+  const rows = chooseRows();
+  await Promise.all(Object.entries(CHECKS).map(([name, command]) => check(name, command)));
+  counts = runTests(rows);
+} catch (error) {
+  failures.push(error instanceof Error ? error.message : String(error));
+}
+for (const failure of failures) console.log(`FAILED: ${failure}`);
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** The adapters to test on. Where one can be had it is not left out: as root, and in CI, on Linux. */
+function chooseRows() {
+  const named = process.env.BULWARK_ROWS;
+  const strict =
+    named !== undefined || (process.platform === 'linux' && (process.getuid() === 0 || Boolean(process.env.CI)));
+  const found = (named ?? 'lavapipe,swiftshader').split(',').filter((row) => {
+    const { choice, error } = probe(row);
+    if (choice) return true;
+    console.log(`test: the ${row} row is left out: ${error}`);
+    if (strict) failures.push(`the ${row} row cannot run on this machine`);
+    return false;
+  });
+  return found.length > 0 ? found : [probe().choice.kind];
+}
+
+/** Runs one check, printing what it says when it ends, and notes its failure. */
+function check(name, [script, ...args]) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [bin(script), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const chunks = [];
+    child.stdout.on('data', (chunk) => chunks.push(chunk));
+    child.stderr.on('data', (chunk) => chunks.push(chunk));
+    child.on('close', (status) => {
+      const said = Buffer.concat(chunks).toString().trimEnd();
+      console.log(`check ${name}: ${status === 0 ? 'passed' : 'FAILED'}${said === '' ? '' : `\n${said}`}`);
+      if (status !== 0) failures.push(`check ${name}`);
+      resolve();
+    });
+  });
+}
+
+/** Runs Vitest, and counts by its own record: a file that could not be loaded is a failure too. */
+function runTests(rows) {
+  const folder = mkdtempSync(join(tmpdir(), 'bulwark-test-'));
+  const record = join(folder, 'results.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${record}`];
+  try {
+    const { status } = spawnSync(
+      process.execPath,
+      [bin('vitest/vitest.mjs'), 'run', ...reporters, ...process.argv.slice(2)],
+      {
+        cwd: root,
+        stdio: ['ignore', 'inherit', 'inherit'],
+        env: { ...process.env, BULWARK_ROWS: rows.join(',') },
+      },
+    );
+    if (!existsSync(record)) {
+      failures.push('the test runner left no record');
+      return counts;
+    }
+    const results = JSON.parse(readFileSync(record, 'utf8'));
+    const broken = results.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
+    if (status !== 0) failures.push('tests');
+    if (results.numTotalTests === 0) failures.push('no tests ran');
+    return {
+      passed: results.numPassedTests,
+      failed: results.numFailedTests + broken.length,
+      skipped: results.numPendingTests + (results.numTodoTests ?? 0),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

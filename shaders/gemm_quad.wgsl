@@ -1,0 +1,184 @@
+// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias), by outer products permuted within quads.
+//
+// A thread owns 4*Q rows by 4*TN columns of `out`; the four lanes of a quad own the same rows and different columns.
+// Loading the 4*Q x 4 block of `a` that four steps of k need would cost every lane TM vector loads of the same data.
+// Instead each lane loads a quarter of it and the quad exchanges registers:
+//   op(a) = a  : lane l loads a[r + 4i + l][k .. k+3]; component u of the neighbour l^j, fetched by quadSwap, belongs to row
+//                r + 4i + (l^j), so accumulator 4i+j of lane l holds that row and only the store has to know.
+//   op(a) = a^T: lane l loads a[k + l][r + 4i .. r + 4i+3]; quadBroadcast from lane u gives four rows at step k+u.
+// The rows belong to the whole workgroup, so nothing depends on how invocations are numbered in subgroups; only quads matter.
+// On drivers that emulate a GPU a load costs several times a multiplication, and a quad exchange is one instruction.
+//
+// A_TRANS, B_TRANS: the operand is stored transposed. A_VEC, B_VEC, C_VEC: its rows and offsets are multiples of 4 floats.
+// BIAS: 0 none, 1 bias[n], 2 bias[m].  WG: threads in a workgroup, a multiple of 4.
+// Edges: loads are clamped to the matrix and masked where they would enter a sum; stores outside are skipped.
+// Split k: slice s of the grid sums k in [s * kChunk, (s+1) * kChunk) and stores to out + s * splitStride.
+enable subgroups;
+
+struct Params {
+  M: u32, N: u32, K: u32, kChunk: u32,
+  lda: u32, ldb: u32, ldc: u32, splitStride: u32,
+  splits: u32, batchInner: u32, aOuter: u32, aInner: u32,
+  bOuter: u32, bInner: u32, cOuter: u32, cInner: u32,
+  tileM: u32, tileN: u32, tileZ: u32, biasInner: u32,
+}
+@group(1) @binding(0) var<uniform> params: Params;
+
+//#if A_VEC
+@group(0) @binding(0) var<storage, read> a: array<vec4f>;
+fn loadA(i: u32) -> vec4f { return a[i / 4u]; }
+//#else
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+fn loadA(i: u32) -> vec4f { return vec4f(a[i], a[i + 1u], a[i + 2u], a[i + 3u]); }
+//#end
+//#if B_VEC
+@group(0) @binding(1) var<storage, read> b: array<vec4f>;
+fn loadB(i: u32) -> vec4f { return b[i / 4u]; }
+//#else
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+fn loadB(i: u32) -> vec4f { return vec4f(b[i], b[i + 1u], b[i + 2u], b[i + 3u]); }
+//#end
+//#if C_VEC
+@group(0) @binding(2) var<storage, read_write> c: array<vec4f>;
+//#else
+@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+//#end
+//#if BIAS == 0
+//#else
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+//#end
+
+fn store(row: u32, col: u32, base: u32, v: vec4f) {
+  if (row >= params.M || col >= params.N) { return; }
+  let i = base + row * params.ldc + col;
+//#if C_VEC
+  c[i / 4u] = v;
+//#else
+  c[i] = v.x;
+  if (col + 1u < params.N) { c[i + 1u] = v.y; }
+  if (col + 2u < params.N) { c[i + 2u] = v.z; }
+  if (col + 3u < params.N) { c[i + 3u] = v.w; }
+//#end
+}
+
+@compute @workgroup_size(WG)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(local_invocation_index) local: u32,
+  @builtin(subgroup_invocation_id) invocation: u32,
+) {
+  let lane = invocation & 3u;
+  let z = group.z + params.tileZ;
+  let slice = z % params.splits;
+  let outer = z / params.splits / params.batchInner;
+  let inner = z / params.splits % params.batchInner;
+  let aBase = outer * params.aOuter + inner * params.aInner;
+  let bBase = outer * params.bOuter + inner * params.bInner;
+  let cBase = outer * params.cOuter + inner * params.cInner + slice * params.splitStride;
+  let kFrom = slice * params.kChunk;
+  let kTo = min(params.K, kFrom + params.kChunk);
+  let kLast = kTo - 1u;
+  let row = (group.y + params.tileM) * (4u * Q);
+  let col = ((group.x + params.tileN) * WG * TN + local) * 4u;
+
+//#unroll i 0 Q
+//#if A_TRANS
+  let a_$[i] = aBase + min(row + $[4*i], params.M - 1u);
+//#else
+  let a_$[i] = aBase + min(row + $[4*i] + lane, params.M - 1u) * params.lda;
+//#end
+//#end
+//#unroll j 0 TN
+  let col_$[j] = col + $[4*j] * WG;
+//#if B_TRANS
+//#unroll n 0 4
+  let b_$[4*j+n] = bBase + min(col_$[j] + $[n], params.N - 1u) * params.ldb;
+//#end
+//#else
+  let b_$[j] = bBase + min(col_$[j], (params.N - 1u) & ~3u);
+//#end
+//#unroll i 0 Q
+//#unroll m 0 4
+  var acc_$[4*i+m]_$[j] = vec4f();
+//#end
+//#end
+//#end
+
+  for (var k = kFrom; k < kTo; k += 4u) {
+    let inside = vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(kTo);
+//#unroll i 0 Q
+//#if A_TRANS
+    let x_$[i] = select(vec4f(), loadA(a_$[i] + min(k + lane, kLast) * params.lda), k + lane < kTo);
+//#else
+    let x_$[i] = select(vec4f(), loadA(a_$[i] + k), inside);
+//#end
+//#end
+//#if B_TRANS
+//#unroll j 0 TN
+//#unroll n 0 4
+    let t_$[4*j+n] = select(vec4f(), loadB(b_$[4*j+n] + k), inside);
+//#end
+//#end
+//#end
+//#unroll u 0 4
+    {
+//#unroll j 0 TN
+//#if B_TRANS
+      let y_$[j] = vec4f(t_$[4*j][$[u]], t_$[4*j+1][$[u]], t_$[4*j+2][$[u]], t_$[4*j+3][$[u]]);
+//#else
+      let y_$[j] = loadB(b_$[j] + min(k + $[u], kLast) * params.ldb);
+//#end
+//#end
+//#unroll i 0 Q
+//#if A_TRANS
+      let q_$[i] = quadBroadcast(x_$[i], $[u]);
+//#unroll j 0 TN
+//#unroll m 0 4
+      acc_$[4*i+m]_$[j] += q_$[i][$[m]] * y_$[j];
+//#end
+//#end
+//#else
+      let s_$[i] = x_$[i][$[u]];
+      let sx_$[i] = quadSwapX(s_$[i]);
+      let sy_$[i] = quadSwapY(s_$[i]);
+      let sd_$[i] = quadSwapDiagonal(s_$[i]);
+//#unroll j 0 TN
+      acc_$[4*i]_$[j] += s_$[i] * y_$[j];
+      acc_$[4*i+1]_$[j] += sx_$[i] * y_$[j];
+      acc_$[4*i+2]_$[j] += sy_$[i] * y_$[j];
+      acc_$[4*i+3]_$[j] += sd_$[i] * y_$[j];
+//#end
+//#end
+//#end
+    }
+//#end
+  }
+
+//#if BIAS == 2
+  let biasRow = inner * params.biasInner + row;
+//#end
+//#unroll j 0 TN
+//#if BIAS == 1
+  let n_$[j] = inner * params.biasInner + col_$[j];
+  let bias_$[j] = vec4f(bias[n_$[j]], bias[n_$[j] + 1], bias[n_$[j] + 2], bias[n_$[j] + 3]);
+//#end
+//#unroll i 0 Q
+//#unroll m 0 4
+//#if A_TRANS
+  let row_$[4*i+m]_$[j] = $[4*i+m]u;
+//#else
+  let row_$[4*i+m]_$[j] = $[4*i] + (lane ^ $[m]);
+//#end
+//#if BIAS == 0
+  store(row + row_$[4*i+m]_$[j], col_$[j], cBase, acc_$[4*i+m]_$[j]);
+//#end
+//#if BIAS == 1
+  store(row + row_$[4*i+m]_$[j], col_$[j], cBase, acc_$[4*i+m]_$[j] + bias_$[j]);
+//#end
+//#if BIAS == 2
+  store(row + row_$[4*i+m]_$[j], col_$[j], cBase, acc_$[4*i+m]_$[j] + bias[biasRow + row_$[4*i+m]_$[j]]);
+//#end
+//#end
+//#end
+//#end
+}

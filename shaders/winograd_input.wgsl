@@ -1,0 +1,83 @@
+// Winograd F(4x4, 3x3): the input transform V = B^T d B of every 6 x 6 window d of the input, for 4 x 4 tiles of outputs.
+//
+//     Y = A^T [ (G g G^T) . (B^T d B) ] A     (. elementwise, summed over input channels: 36 matrix products)
+//
+// takes 36 multiplications for 16 outputs of a 3 x 3 kernel where the definition takes 144. The points are 0, 1, -1, 2, -2 and
+// infinity. Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, section 4.3; here
+//           | 4  0 -5  0  1  0 |
+//           | 0 -4 -4  1  1  0 |
+//     B^T = | 0  4 -4 -1  1  0 |
+//           | 0 -2 -1  2  1  0 |
+//           | 0  2 -1 -2  1  0 |
+//           | 0  4  0 -5  0  1 |
+//
+// One invocation transforms one window of one channel. Out: v[point][channel][tile], with the tiles padded to a multiple of
+// four by zeros. Positions outside the input are zero.
+struct Params {
+  count: u32,     // channels * tiles
+  channels: u32,
+  tiles: u32,     // images * tilesY * tilesX, padded
+  images: u32,
+  tilesY: u32,
+  tilesX: u32,
+  height: u32,
+  width: u32,
+  paddingY: u32,
+  paddingX: u32,
+  gridX: u32,
+};
+@group(0) @binding(0) var<storage, read> input: array<f32>;
+@group(0) @binding(1) var<storage, read_write> v: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
+  let index = (wg.y * params.gridX + wg.x) * 64u + lid;
+  if (index >= params.count) {
+    return;
+  }
+  let tile = index % params.tiles;
+  let channel = index / params.tiles;
+  let tx = tile % params.tilesX;
+  let ty = tile / params.tilesX % params.tilesY;
+  let n = tile / (params.tilesX * params.tilesY);
+  let top = i32(ty * 4u) - i32(params.paddingY);
+  let left = i32(tx * 4u) - i32(params.paddingX);
+  let width = i32(params.width);
+  let base = (i32(n * params.channels + channel) * i32(params.height) + top) * width + left;
+  //#unroll i 0 6
+  let rowIn_$i = n < params.images && top + $i >= 0 && top + $i < i32(params.height);
+  let colIn_$i = left + $i >= 0 && left + $i < width;
+  //#end
+  //#unroll i 0 6
+  //#unroll j 0 6
+  let d_$[i]_$j = select(0.0, input[u32(base + $i * width + $j)], rowIn_$i && colIn_$j);
+  //#end
+  //#end
+  //#unroll j 0 6
+  let p_$j = d_4_$j - 4.0 * d_2_$j;
+  let q_$j = d_3_$j - 4.0 * d_1_$j;
+  let r_$j = d_4_$j - d_2_$j;
+  let s_$j = 2.0 * (d_3_$j - d_1_$j);
+  let t_0_$j = 4.0 * d_0_$j - 5.0 * d_2_$j + d_4_$j;
+  let t_1_$j = p_$j + q_$j;
+  let t_2_$j = p_$j - q_$j;
+  let t_3_$j = r_$j + s_$j;
+  let t_4_$j = r_$j - s_$j;
+  let t_5_$j = 4.0 * d_1_$j - 5.0 * d_3_$j + d_5_$j;
+  //#end
+  //#unroll i 0 6
+  {
+    let p = t_$[i]_4 - 4.0 * t_$[i]_2;
+    let q = t_$[i]_3 - 4.0 * t_$[i]_1;
+    let r = t_$[i]_4 - t_$[i]_2;
+    let s = 2.0 * (t_$[i]_3 - t_$[i]_1);
+    v[index + $[6 * i]u * params.count] = 4.0 * t_$[i]_0 - 5.0 * t_$[i]_2 + t_$[i]_4;
+    v[index + $[6 * i + 1]u * params.count] = p + q;
+    v[index + $[6 * i + 2]u * params.count] = p - q;
+    v[index + $[6 * i + 3]u * params.count] = r + s;
+    v[index + $[6 * i + 4]u * params.count] = r - s;
+    v[index + $[6 * i + 5]u * params.count] = 4.0 * t_$[i]_1 - 5.0 * t_$[i]_3 + t_$[i]_5;
+  }
+  //#end
+}

@@ -1,0 +1,79 @@
+// Winograd F(4x4, 3x3): the output transform Y = A^T M A of every 6 x 6 tile of products (see winograd_input), plus the bias:
+//           | 1  1  1  1  1  0 |
+//     A^T = | 0  1 -1  2 -2  0 |
+//           | 0  1  1  4  4  0 |
+//           | 0  1 -1  8 -8  1 |
+//
+// One invocation makes the 4 x 4 outputs of one tile of one channel from m[point][k][tile]; those outside the image are
+// not stored.
+struct Params {
+  count: u32,     // channels * tiles
+  channels: u32,
+  tiles: u32,     // images * tilesY * tilesX, padded to a multiple of four
+  images: u32,
+  tilesY: u32,
+  tilesX: u32,
+  height: u32,
+  width: u32,
+  hasBias: u32,
+  gridX: u32,
+};
+@group(0) @binding(0) var<storage, read> m: array<f32>;
+@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(1) @binding(0) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
+  let index = (wg.y * params.gridX + wg.x) * 64u + lid;
+  if (index >= params.count) {
+    return;
+  }
+  let tile = index % params.tiles;
+  let channel = index / params.tiles;
+  let x0 = tile % params.tilesX * 4u;
+  let y0 = tile / params.tilesX % params.tilesY * 4u;
+  let n = tile / (params.tilesX * params.tilesY);
+  if (n >= params.images) {
+    return;
+  }
+  //#unroll i 0 6
+  //#unroll j 0 6
+  let m_$[i]_$j = m[index + $[6 * i + j]u * params.count];
+  //#end
+  //#end
+  //#unroll j 0 6
+  let sum_$j = m_1_$j + m_2_$j;
+  let dif_$j = m_1_$j - m_2_$j;
+  let sum2_$j = m_3_$j + m_4_$j;
+  let dif2_$j = m_3_$j - m_4_$j;
+  let t_0_$j = m_0_$j + sum_$j + sum2_$j;
+  let t_1_$j = dif_$j + 2.0 * dif2_$j;
+  let t_2_$j = sum_$j + 4.0 * sum2_$j;
+  let t_3_$j = dif_$j + 8.0 * dif2_$j + m_5_$j;
+  //#end
+  var offset = 0.0;
+  if (params.hasBias == 1u) {
+    offset = bias[channel];
+  }
+  let corner = ((n * params.channels + channel) * params.height + y0) * params.width + x0;
+  //#unroll i 0 4
+  if (y0 + $[i]u < params.height) {
+    let row = corner + $[i]u * params.width;
+    let sum = t_$[i]_1 + t_$[i]_2;
+    let dif = t_$[i]_1 - t_$[i]_2;
+    let sum2 = t_$[i]_3 + t_$[i]_4;
+    let dif2 = t_$[i]_3 - t_$[i]_4;
+    output[row] = t_$[i]_0 + sum + sum2 + offset;
+    if (x0 + 1u < params.width) {
+      output[row + 1u] = dif + 2.0 * dif2 + offset;
+    }
+    if (x0 + 2u < params.width) {
+      output[row + 2u] = sum + 4.0 * sum2 + offset;
+    }
+    if (x0 + 3u < params.width) {
+      output[row + 3u] = dif + 8.0 * dif2 + t_$[i]_5 + offset;
+    }
+  }
+  //#end
+}
