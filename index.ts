@@ -1,2 +1,10 @@
 /** bulwark: adversarial training on WebGPU. This entry runs in browsers and in Node.js; `bulwark/node` finds a device. */
 export * from './engine/index.js';
+export * from './nn/index.js';
+export * from './data/dataset.js';
+export * from './data/idx.js';
+export * from './data/loader.js';
+export * from './data/mnist.js';
+export * from './adversarial/index.js';
+// Both have the type of a pair of sizes.
+export type { Pair } from './engine/index.js';

@@ -41,6 +41,7 @@ export class Device {
   /** The WebGPU device underneath. */
   readonly gpu: GPUDevice;
   readonly #recorder: Recorder;
+  readonly #pipelines: PipelineCache;
   readonly #pool: BufferPool;
   readonly #scopes = new ScopeStack();
   readonly #staging = new Map<number, GPUBuffer[]>();
@@ -54,12 +55,12 @@ export class Device {
     this.gpu = gpu;
     this.caps = capabilitiesOf(gpu, info);
     this.#pool = new BufferPool(gpu, () => this.counters.buffers++);
-    const cache = new PipelineCache(
+    this.#pipelines = new PipelineCache(
       gpu,
       () => this.counters.pipelines++,
       () => this.counters.bindGroups++,
     );
-    this.#recorder = new Recorder(gpu, cache, this.counters);
+    this.#recorder = new Recorder(gpu, this.#pipelines, this.counters);
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event;
       event.preventDefault();
@@ -171,6 +172,11 @@ export class Device {
   memory(): MemoryUsage {
     const usage = this.#pool.usage();
     return { ...usage, tensors: this.#tensors, total: usage.live + usage.pooled };
+  }
+
+  /** What the WGSL compiler said about the kernels compiled so far, warnings included; empty when all is well. */
+  kernelMessages(): Promise<string[]> {
+    return this.#pipelines.messages();
   }
 
   /** Frees everything; whatever is in flight fails with a `DeviceLostError`. */

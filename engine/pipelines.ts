@@ -27,6 +27,7 @@ export class PipelineCache {
   readonly #layouts = new Map<string, { storage: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   readonly #bindGroups = new Map<string, GPUBindGroup>();
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
+  readonly #modules: { readonly label: string; readonly module: GPUShaderModule }[] = [];
   #nextBufferId = 0;
   readonly uniformLayout: GPUBindGroupLayout;
 
@@ -69,6 +70,17 @@ export class PipelineCache {
     return group;
   }
 
+  /** Everything the WGSL compiler had to say about the kernels so far, warnings included. */
+  async messages(): Promise<string[]> {
+    const infos = await Promise.all(
+      this.#modules.map(async ({ label, module }) => {
+        const { messages } = await module.getCompilationInfo();
+        return messages.map(({ type, lineNum, message }) => `${label}, line ${lineNum}: ${type}: ${message}`);
+      }),
+    );
+    return infos.flat();
+  }
+
   #idOf(buffer: GPUBuffer): number {
     let id = this.#bufferIds.get(buffer);
     if (id === undefined) this.#bufferIds.set(buffer, (id = this.#nextBufferId++));
@@ -82,6 +94,7 @@ export class PipelineCache {
     const label = `${kernel.name} ${JSON.stringify(constants)}`;
     try {
       const module = this.#device.createShaderModule({ code, label });
+      this.#modules.push({ label, module });
       const pipeline = this.#device.createComputePipeline({
         layout: layout.pipeline,
         compute: { module, entryPoint: 'main' },

@@ -3,37 +3,83 @@
 //   dbeta_c = sum g,   dgamma_c = sum g xhat
 //   dx = gamma_c rsqrt(variance_c + eps) (g - dbeta_c / n - xhat dgamma_c / n)
 //
-// PASS == slices: partial sums (g, g xhat) of every S-th element of a channel.
-// PASS == merge:  the slices of a channel added in order.
-// PASS == input:  dx from the sums.
+// PASS == slices: an invocation sums (g, g xhat) over part of a channel, divided as in batch_norm_stats.wgsl.
+// PASS == input:  dx from the sums; an invocation takes every `across`-th unit of one plane.
+//
+// VECTOR: planes are multiples of 4 elements, and a unit is four of them.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> g: array<f32>;
+//#if VECTOR
+alias X = vec4f;
+fn total(a: X) -> f32 { return (a.x + a.y) + (a.z + a.w); }
+//#else
+alias X = f32;
+fn total(a: X) -> f32 { return a; }
+//#end
+
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read> g: array<X>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;
 @group(0) @binding(3) var<storage, read> variance: array<f32>;
 //#if PASS == slices
-@group(0) @binding(4) var<storage, read_write> partial: array<vec2f>;
-//#end
-//#if PASS == merge
-@group(0) @binding(4) var<storage, read> partial: array<vec2f>;
-@group(0) @binding(5) var<storage, read_write> dgamma: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dbeta: array<f32>;
-//#end
-//#if PASS == input
+@group(0) @binding(4) var<storage, read_write> dgamma: array<f32>;
+@group(0) @binding(5) var<storage, read_write> dbeta: array<f32>;
+//#else
 @group(0) @binding(4) var<storage, read> dgamma: array<f32>;
 @group(0) @binding(5) var<storage, read> dbeta: array<f32>;
 @group(0) @binding(6) var<storage, read> gamma: array<f32>;
-@group(0) @binding(7) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dx: array<X>;
 //#end
 
 struct Params {
+  invocations: u32,
   channels: u32,
-  plane: u32,
-  count: u32,
+  batch: u32,
+  units: u32,
+  across: u32,
+  chunk: u32,
   slices: u32,
   eps: f32,
+  /** Elements of a channel in the batch. */
+  count: f32,
 }
 @group(1) @binding(0) var<uniform> params: Params;
+
+//#if PASS == slices
+fn run(at: u32) {
+  let first = at % params.across;
+  let c = at / params.across % params.channels;
+  let chunk = at / params.across / params.channels;
+  let start = chunk * params.chunk;
+  let center = mean[c];
+  var sum = X();
+  var along = X();
+  for (var n = start; n < min(start + params.chunk, params.batch); n++) {
+    let base = (n * params.channels + c) * params.units;
+    for (var u = first; u < params.units; u += params.across) {
+      let value = g[base + u];
+      sum += value;
+      along += value * (x[base + u] - center);
+    }
+  }
+  let slice = c * params.slices + chunk * params.across + first;
+  dgamma[slice] = total(along) * inverseSqrt(variance[c] + params.eps);
+  dbeta[slice] = total(sum);
+}
+//#else
+fn run(at: u32) {
+  let plane = at / params.across;
+  let c = plane % params.channels;
+  let center = mean[c];
+  let scale = inverseSqrt(variance[c] + params.eps);
+  let gain = gamma[c] * scale;
+  let shift = dbeta[c] / params.count;
+  let slope = scale * (dgamma[c] / params.count);
+  for (var u = at % params.across; u < params.units; u += params.across) {
+    let i = plane * params.units + u;
+    dx[i] = gain * ((g[i] - shift) - (x[i] - center) * slope);
+  }
+}
+//#end
 
 @compute @workgroup_size(64)
 fn main(
@@ -41,40 +87,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-//#if PASS == slices
-  if (i >= params.channels * params.slices) {
-    return;
+  let at = (group.y * groups.x + group.x) * 64u + lane;
+  if (at < params.invocations) {
+    run(at);
   }
-  let c = i / params.slices;
-  let center = mean[c];
-  let scale = inverseSqrt(variance[c] + params.eps);
-  var sums = vec2f(0);
-  for (var r = i % params.slices; r < params.count; r += params.slices) {
-    let at = ((r / params.plane) * params.channels + c) * params.plane + r % params.plane;
-    sums += g[at] * vec2f(1.0, (x[at] - center) * scale);
-  }
-  partial[i] = sums;
-//#end
-//#if PASS == merge
-  if (i >= params.channels) {
-    return;
-  }
-  var sums = vec2f(0);
-  for (var s = 0u; s < params.slices; s++) {
-    sums += partial[i * params.slices + s];
-  }
-  dbeta[i] = sums.x;
-  dgamma[i] = sums.y;
-//#end
-//#if PASS == input
-  if (i >= params.channels * params.count) {
-    return;
-  }
-  let c = (i / params.plane) % params.channels;
-  let scale = inverseSqrt(variance[c] + params.eps);
-  let xhat = (x[i] - mean[c]) * scale;
-  let n = f32(params.count);
-  dx[i] = gamma[c] * scale * (g[i] - (dbeta[c] + xhat * dgamma[c]) / n);
-//#end
 }

@@ -12,12 +12,12 @@ struct Params {
   width: u32,
 }
 
-// [m, C]
-@group(0) @binding(0) var<storage, read> natural: array<f32>;
-@group(0) @binding(1) var<storage, read> adversarial: array<f32>;
-// [m, WIDTH]
-@group(0) @binding(2) var<storage, read_write> p: array<f32>;
-@group(0) @binding(3) var<storage, read_write> q: array<f32>;
+// [m, C]: natural, adversarial
+@group(0) @binding(0) var<storage, read> logits_0: array<f32>;
+@group(0) @binding(1) var<storage, read> logits_1: array<f32>;
+// [m, WIDTH]: p, q
+@group(0) @binding(2) var<storage, read_write> probabilities_0: array<f32>;
+@group(0) @binding(3) var<storage, read_write> probabilities_1: array<f32>;
 @group(1) @binding(0) var<uniform> params: Params;
 
 // A mask, not an infinity: WGSL may assume that there are none.
@@ -33,53 +33,53 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let row = group.y * groups.x + group.x;
-  let live = row < 2u * params.rows;
+  if (row < params.rows) {
+    softmax_0(row, lane);
+  } else if (row < 2u * params.rows) {
+    softmax_1(row - params.rows, lane);
+  }
+}
 
+//#unroll s 0 2
+fn softmax_$s(row: u32, lane: u32) {
+  let base = row * params.classes;
+  let to = row * params.width;
+
+  // Each lane its own classes first, relative to the highest of them.
   var top = LOWEST;
-  for (var k = lane; live && k < params.classes; k += LANES) {
-    top = max(top, logit(row, k));
+  for (var k = lane; k < params.classes; k += LANES) {
+    top = max(top, logits_$s[base + k]);
   }
   var total = 0.0;
-  for (var k = lane; live && k < params.classes; k += LANES) {
-    total += small_exp(logit(row, k) - top);
+  for (var k = lane; k < params.classes; k += LANES) {
+    let e = small_exp(logits_$s[base + k] - top);
+    total += e;
+    probabilities_$s[to + k] = e;
   }
   tops[lane] = top;
   totals[lane] = total;
   workgroupBarrier();
 
+  let used = min(LANES, params.classes);
   var highest = LOWEST;
-  for (var i = 0u; i < min(LANES, params.classes); i++) {
+  for (var i = 0u; i < used; i++) {
     highest = max(highest, tops[i]);
   }
   total = 0.0;
-  for (var i = 0u; i < min(LANES, params.classes); i++) {
+  for (var i = 0u; i < used; i++) {
     total += totals[i] * small_exp(tops[i] - highest);
   }
-  for (var k = lane; live && k < params.width; k += LANES) {
-    var value = select(0.0, 1.0, k == params.classes);
-    if (k < params.classes) {
-      value = small_exp(logit(row, k) - highest) / total;
-    }
-    store(row, k, value);
+  let scale = small_exp(top - highest) / total;
+  for (var k = lane; k < params.classes; k += LANES) {
+    probabilities_$s[to + k] *= scale;
+  }
+  for (var k = params.classes + lane; k < params.width; k += LANES) {
+    probabilities_$s[to + k] = select(0.0, 1.0, k == params.classes);
   }
 }
+//#end
 
 // exp of a number <= 0 that may be too small for some implementations to take.
 fn small_exp(x: f32) -> f32 {
   return exp(max(x, -150.0));
-}
-
-fn logit(row: u32, k: u32) -> f32 {
-  if (row < params.rows) {
-    return natural[row * params.classes + k];
-  }
-  return adversarial[(row - params.rows) * params.classes + k];
-}
-
-fn store(row: u32, k: u32, value: f32) {
-  if (row < params.rows) {
-    p[row * params.width + k] = value;
-  } else {
-    q[(row - params.rows) * params.width + k] = value;
-  }
 }

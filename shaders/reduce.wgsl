@@ -1,49 +1,57 @@
-// One pass of a reduction: y[o, s] = op over r in {s, s + S, s + 2S, ...}, r < count, of x[base(o) + offset(r)].
+// One pass of a reduction: y[s, o, i] or y[o, s] = op over r in {s, s + S, s + 2S, ...}, r < count, of x[o, r, i].
 //
-// The index space is split into kept axes (o) and reduced axes (r), each merged as far as the strides allow. Each
-// invocation reduces one slice serially with four independent partial results, which also quarters the rounding error;
-// slices interleave, so neighbouring invocations read neighbouring memory whichever axes are reduced. The caller repeats
-// the pass over the S partial results until S is 1. The order of every sum is fixed by the sizes alone.
+// x is [outer, count, inner] and contiguous; several reduced axes take several passes. Each invocation reduces one slice of
+// the axis serially with four independent partial results, which also quarters the rounding error; the caller repeats the
+// pass over the S partial results until S is 1. The order of every sum is fixed by the sizes alone.
 //
-// OP is sum, max or min. SLICES_FIRST: the slice number varies fastest between invocations (reduced axes innermost).
+// ALONG:  inner is 1. Slices interleave, so neighbouring invocations read neighbouring memory. VECTOR: count is a multiple
+//         of 4 and each step reads four elements of the row.
+// else:   neighbouring invocations take neighbouring i. VECTOR: inner is a multiple of 4, and each has four of them.
+//
+// OP is sum, max or min; sizes are in units of X.
 
-@group(0) @binding(0) var<storage, read> x: array<T>;
-@group(0) @binding(1) var<storage, read_write> y: array<T>;
+//#if VECTOR
+alias X = vec4<T>;
+//#else
+alias X = T;
+//#end
+//#if ALONG
+alias Y = T;
+//#else
+alias Y = X;
+//#end
+@group(0) @binding(0) var<storage, read> x: array<X>;
+@group(0) @binding(1) var<storage, read_write> y: array<Y>;
 
 struct Params {
+  /** outer * inner. */
   outputs: u32,
   slices: u32,
   count: u32,
+  inner: u32,
   scale: f32,
-  keptShape: array<vec4u, 2>,
-  keptStride: array<vec4u, 2>,
-  reducedShape: array<vec4u, 2>,
-  reducedStride: array<vec4u, 2>,
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
 //#if OP == sum
-fn op(a: T, b: T) -> T { return a + b; }
-//#end
-//#if OP == max
-fn op(a: T, b: T) -> T { return max(a, b); }
-//#end
-//#if OP == min
-fn op(a: T, b: T) -> T { return min(a, b); }
+fn op(a: X, b: X) -> X { return a + b; }
+//#else
+fn op(a: X, b: X) -> X { return $OP(a, b); }
 //#end
 
-fn reducedOffset(r: u32) -> u32 {
-//#if REDUCED_RANK == 1
-  return r * params.reducedStride[0].x;
+fn finish(a: X) -> Y {
+//#if ALONG
+//#if VECTOR
+//#if OP == sum
+  return (a.x + a.y) + (a.z + a.w);
 //#else
-  var rest = r;
-  var offset = 0u;
-  for (var axis = REDUCED_RANK; axis > 0u; axis--) {
-    let size = params.reducedShape[(axis - 1u) / 4u][(axis - 1u) % 4u];
-    offset += (rest % size) * params.reducedStride[(axis - 1u) / 4u][(axis - 1u) % 4u];
-    rest /= size;
-  }
-  return offset;
+  return $OP($OP(a.x, a.y), $OP(a.z, a.w));
+//#end
+//#else
+  return a;
+//#end
+//#else
+  return a;
 //#end
 }
 
@@ -53,50 +61,48 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i >= params.outputs * params.slices) {
+  let at = (group.y * groups.x + group.x) * 64u + lane;
+  if (at >= params.outputs * params.slices) {
     return;
   }
-//#if SLICES_FIRST
-  let o = i / params.slices;
-  let s = i % params.slices;
+//#if ALONG
+  let s = at % params.slices;
+  let base = (at / params.slices) * params.count;
+  let stride = 1u;
 //#else
-  let o = i % params.outputs;
-  let s = i / params.outputs;
+  let o = at % params.outputs;
+  let s = at / params.outputs;
+  let base = (o / params.inner) * params.count * params.inner + o % params.inner;
+  let stride = params.inner;
 //#end
-  var base = 0u;
-  var rest = o;
-  for (var axis = KEPT_RANK; axis > 0u; axis--) {
-    let size = params.keptShape[(axis - 1u) / 4u][(axis - 1u) % 4u];
-    base += (rest % size) * params.keptStride[(axis - 1u) / 4u][(axis - 1u) % 4u];
-    rest /= size;
-  }
-  let first = x[base + reducedOffset(s)];
+  let step = params.slices * stride;
+  let end = base + params.count * stride;
+  var i = base + s * stride;
+  let first = x[i];
+  i += step;
 //#if OP == sum
   var a = first;
-  var b = T(0);
-  var c = T(0);
-  var d = T(0);
+  var b = X();
+  var c = X();
+  var d = X();
 //#else
   var a = first;
   var b = first;
   var c = first;
   var d = first;
 //#end
-  var r = s + params.slices;
-  for (; r + 3u * params.slices < params.count; r += 4u * params.slices) {
-    a = op(a, x[base + reducedOffset(r)]);
-    b = op(b, x[base + reducedOffset(r + params.slices)]);
-    c = op(c, x[base + reducedOffset(r + 2u * params.slices)]);
-    d = op(d, x[base + reducedOffset(r + 3u * params.slices)]);
+  for (; i + 3u * step < end; i += 4u * step) {
+    a = op(a, x[i]);
+    b = op(b, x[i + step]);
+    c = op(c, x[i + 2u * step]);
+    d = op(d, x[i + 3u * step]);
   }
-  for (; r < params.count; r += params.slices) {
-    a = op(a, x[base + reducedOffset(r)]);
+  for (; i < end; i += step) {
+    a = op(a, x[i]);
   }
-  let result = op(op(a, b), op(c, d));
 //#if SCALED
-  y[o * params.slices + s] = result * params.scale;
+  y[at] = finish(op(op(a, b), op(c, d))) * params.scale;
 //#else
-  y[o * params.slices + s] = result;
+  y[at] = finish(op(op(a, b), op(c, d)));
 //#end
 }

@@ -11,10 +11,10 @@ import type { Tensor } from '../tensor.js';
 import { ones, zeros } from './create.js';
 import { add, mul, rsqrt, square, sub } from './elementwise.js';
 import { reshape } from './movement.js';
-import { mean, sum } from './reduce.js';
+import { mean, reduceInto, sum } from './reduce.js';
 
 const slicesKernel = defineKernel({ name: 'batch_norm_stats', source: statsSource, bindings: ['read', 'write'] });
-const mergeKernel = defineKernel({
+const lastKernel = defineKernel({
   name: 'batch_norm_stats',
   source: statsSource,
   bindings: ['read', 'write', 'write'],
@@ -32,12 +32,7 @@ const scaleKernel = defineKernel({
 const backwardSlicesKernel = defineKernel({
   name: 'batch_norm_backward',
   source: backwardSource,
-  bindings: ['read', 'read', 'read', 'read', 'write'],
-});
-const backwardMergeKernel = defineKernel({
-  name: 'batch_norm_backward',
-  source: backwardSource,
-  bindings: ['read', 'read', 'read', 'read', 'read', 'write', 'write'],
+  bindings: ['read', 'read', 'read', 'read', 'write', 'write'],
 });
 const backwardInputKernel = defineKernel({
   name: 'batch_norm_backward',
@@ -50,48 +45,82 @@ const runningKernel = defineKernel({
   bindings: ['read', 'read', 'write', 'write'],
 });
 
-/** Elements of a channel that one invocation sums. */
-const SLICE = 128;
-
-interface Extent {
+/** How the invocations of a pass divide x = [batch, channels, plane] among themselves. */
+interface Division {
+  readonly batch: number;
   readonly channels: number;
-  /** H * W. */
-  readonly plane: number;
+  /** Planes are counted in units of four elements where they are multiples of that. */
+  readonly vector: boolean;
+  /** Units to a plane. */
+  readonly units: number;
+  /** Invocations that share a plane. */
+  readonly across: number;
+  /** Samples whose planes an invocation of a sum takes. */
+  readonly chunk: number;
+  /** Invocations that share a channel of a sum. */
+  readonly slices: number;
   /** Elements of one channel in the batch. */
   readonly count: number;
-  readonly slices: number;
 }
 
-function extentOf(x: Tensor): Extent {
-  const channels = x.shape[1] ?? 1;
-  const count = x.size / channels;
-  return { channels, plane: sizeOf(x.shape.slice(2)), count, slices: Math.max(1, Math.ceil(count / SLICE)) };
+/** Steps of a loop that an invocation should take: at least for a sum, at most where there are planes enough. */
+const SHORTEST = 32;
+const LONGEST = { software: 1024, gpu: 4 };
+
+function divide(x: Tensor): Division {
+  const [batch = 0, channels = 1] = x.shape;
+  const plane = sizeOf(x.shape.slice(2));
+  const vector = plane % 4 === 0;
+  const units = vector ? plane / 4 : plane;
+  const across = Math.max(1, Math.ceil(units / (x.device.caps.software ? LONGEST.software : LONGEST.gpu)));
+  const chunk = Math.ceil((SHORTEST * across) / Math.max(1, units));
+  return {
+    batch,
+    channels,
+    vector,
+    units,
+    across,
+    chunk,
+    slices: Math.ceil(batch / chunk) * across,
+    count: batch * plane,
+  };
 }
 
 interface NormAttrs {
   readonly eps: number;
 }
 
+/** Partial statistics that one invocation merges. */
+const MERGED = 32;
+
 /** Per-channel mean and biased variance of `x` into `[C]` tensors. */
 function computeStats(x: Tensor, meanOut: Tensor, variance: Tensor): void {
-  const { channels, plane, count, slices } = extentOf(x);
-  const partial = x.device.empty([channels * slices, 2]);
-  const uniforms = [channels, plane, count, slices];
-  x.device.dispatch({
+  const { device } = x;
+  const { batch, channels, vector, units, across, chunk, slices } = divide(x);
+  let partial = device.empty([channels * slices, 4]);
+  device.dispatch({
     kernel: slicesKernel,
-    constants: { PASS: 'slices' },
+    constants: { PASS: 'slices', VECTOR: vector },
     buffers: [x.range, partial.range],
-    uniforms,
-    workgroups: [Math.ceil((channels * slices) / 64)],
+    uniforms: [channels * slices, channels, batch, units, across, chunk, slices],
+    workgroups: foldWorkgroups(Math.ceil((channels * slices) / 64)),
   });
-  x.device.dispatch({
-    kernel: mergeKernel,
-    constants: { PASS: 'merge' },
-    buffers: [partial.range, meanOut.range, variance.range],
-    uniforms,
-    workgroups: [Math.ceil(channels / 64)],
-  });
-  partial.dispose();
+  for (let left = slices; ;) {
+    const last = left <= MERGED;
+    const chunks = Math.ceil(left / MERGED);
+    const merged = last ? undefined : device.empty([channels * chunks, 4]);
+    device.dispatch({
+      kernel: merged ? slicesKernel : lastKernel,
+      constants: { PASS: last ? 'last' : 'merge' },
+      buffers: [partial.range, ...(merged ? [merged.range] : [meanOut.range, variance.range])],
+      uniforms: [channels * chunks, channels, batch, units, across, MERGED, left],
+      workgroups: foldWorkgroups(Math.ceil((channels * chunks) / 64)),
+    });
+    partial.dispose();
+    if (!merged) return;
+    partial = merged;
+    left = chunks;
+  }
 }
 
 interface Affine {
@@ -104,18 +133,17 @@ interface Affine {
 /** The normalised `x`, or without `beta` and `mean` its gradient for fixed statistics. */
 function applyAffine(x: Tensor, y: Tensor, eps: number, affine: Omit<Affine, 'mean' | 'beta'> & Partial<Affine>): void {
   if (x.size === 0) return;
-  const { channels, plane } = extentOf(x);
-  const vectors = plane % 4 === 0;
-  const size = vectors ? x.size / 4 : x.size;
+  const { batch, channels, vector, units, across } = divide(x);
+  const invocations = batch * channels * across;
   const { mean: center, beta } = affine;
   const linear = !center || !beta;
   const buffers = [x, affine.variance, affine.gamma, y, ...(linear ? [] : [center, beta])];
   x.device.dispatch({
     kernel: linear ? scaleKernel : applyKernel,
-    constants: { LINEAR: linear, VECTORS: vectors },
+    constants: { LINEAR: linear, VECTOR: vector },
     buffers: buffers.map((tensor) => tensor.range),
-    uniforms: [size, vectors ? plane / 4 : plane, channels, float(eps)],
-    workgroups: foldWorkgroups(Math.ceil(size / 64)),
+    uniforms: [invocations, channels, units, across, float(eps)],
+    workgroups: foldWorkgroups(Math.ceil(invocations / 64)),
     label: linear ? 'batchNorm2d eval backward' : 'batchNorm2d',
   });
 }
@@ -160,19 +188,25 @@ const trainOp: Op<NormAttrs> = defineOp<NormAttrs>({
     const [g, x, gamma] = [nth(grads, 0), nth(inputs, 0), nth(inputs, 1)];
     const sums = channelSums(x, g, statistics, attrs.eps);
     if (!needs[0]) return [undefined, sums.dgamma, sums.dbeta];
-    const { channels, plane, count, slices } = extentOf(x);
+    const division = divide(x);
+    const { batch, channels, across } = division;
     const dx = x.device.empty(x.shape);
     const buffers = [x, g, statistics.mean, statistics.variance, sums.dgamma, sums.dbeta, gamma, dx];
     x.device.dispatch({
       kernel: backwardInputKernel,
-      constants: { PASS: 'input' },
+      constants: { PASS: 'input', VECTOR: division.vector },
       buffers: buffers.map((tensor) => tensor.range),
-      uniforms: [channels, plane, count, slices, float(attrs.eps)],
-      workgroups: foldWorkgroups(Math.ceil(x.size / 64)),
+      uniforms: backwardWords(batch * channels * across, division, attrs.eps),
+      workgroups: foldWorkgroups(Math.ceil((batch * channels * across) / 64)),
     });
     return [dx, sums.dgamma, sums.dbeta];
   },
 });
+
+function backwardWords(invocations: number, division: Division, eps: number): number[] {
+  const { channels, batch, units, across, chunk, slices, count } = division;
+  return [invocations, channels, batch, units, across, chunk, slices, float(eps), float(count)];
+}
 
 /** sum g xhat and sum g over each channel. */
 function channelSums(
@@ -181,31 +215,24 @@ function channelSums(
   { mean: center, variance }: Pick<Affine, 'mean' | 'variance'>,
   eps: number,
 ): { dgamma: Tensor; dbeta: Tensor } {
-  const { channels, plane, count, slices } = extentOf(x);
+  const division = divide(x);
+  const { channels, slices, vector } = division;
   const { device } = x;
-  const [dgamma, dbeta, partial] = [
-    device.empty([channels]),
-    device.empty([channels]),
-    device.empty([channels * slices, 2]),
-  ];
-  const shared = [x, g, center, variance, partial];
-  const uniforms = [channels, plane, count, slices, float(eps)];
+  const [gammas, betas] = [device.empty([channels, slices]), device.empty([channels, slices])];
   device.dispatch({
     kernel: backwardSlicesKernel,
-    constants: { PASS: 'slices' },
-    buffers: shared.map((tensor) => tensor.range),
-    uniforms,
+    constants: { PASS: 'slices', VECTOR: vector },
+    buffers: [x, g, center, variance, gammas, betas].map((tensor) => tensor.range),
+    uniforms: backwardWords(channels * slices, division, eps),
     workgroups: foldWorkgroups(Math.ceil((channels * slices) / 64)),
   });
-  device.dispatch({
-    kernel: backwardMergeKernel,
-    constants: { PASS: 'merge' },
-    buffers: [...shared, dgamma, dbeta].map((tensor) => tensor.range),
-    uniforms,
-    workgroups: foldWorkgroups(Math.ceil(channels / 64)),
-  });
-  partial.dispose();
-  return { dgamma, dbeta };
+  const total = (partial: Tensor): Tensor => {
+    const result = device.empty([channels]);
+    reduceInto(device, 'sum', partial, result, [1]);
+    partial.dispose();
+    return result;
+  };
+  return { dgamma: total(gammas), dbeta: total(betas) };
 }
 
 function evalBackward({ grads, inputs, attrs, needs }: BackwardCall<NormAttrs>): (Tensor | undefined)[] {

@@ -5,20 +5,18 @@ import { float, storageType } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { defineKernel, foldWorkgroups } from '../kernel.js';
 import { applyOne, defineOp, expectDType, nth, type Op, type OpSample } from '../op.js';
-import { formatShape, normalizeAxes, normalizeAxis, sizeOf, stridesOf, type Shape } from '../shape.js';
-import { mergeAxes, spaceWords } from '../strided.js';
+import { formatShape, normalizeAxes, normalizeAxis, sizeOf, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { div, eq, mul, to } from './elementwise.js';
 import { expand, reshape } from './movement.js';
 
 const reduceKernel = defineKernel({ name: 'reduce', source: reduceSource, bindings: ['read', 'write'] });
 const argReduceKernel = defineKernel({ name: 'arg_reduce', source: argReduceSource, bindings: ['read', 'write'] });
-
-/** Elements that one invocation reduces serially; more than this many become several slices and another pass. */
-const SLICE = 128;
-
-/** Invocations that keep an adapter busy: fewer outputs than this are split into slices sooner. */
-const BUSY = 4096;
+const argAgainKernel = defineKernel({
+  name: 'arg_reduce',
+  source: argReduceSource,
+  bindings: ['read', 'write', 'read'],
+});
 
 interface ReduceAttrs {
   /** Sorted, not negative. */
@@ -38,14 +36,43 @@ function reducedShape(shape: Shape, { axes, keepDim }: ReduceAttrs): number[] {
 
 type Reduction = 'sum' | 'max' | 'min';
 
-function slicesFor(outputs: number, count: number): number {
-  if (count <= 16) return 1;
-  const forLength = Math.ceil(count / SLICE);
-  const forBusy = Math.min(Math.ceil(BUSY / outputs), Math.ceil(count / 16));
-  return Math.max(forLength, forBusy);
+/** The steps that an invocation takes at least, and at most, before an axis is cut into slices for more invocations. */
+const SHORTEST = 32;
+const LONGEST = 256;
+
+/** Invocations that keep an adapter busy. */
+const BUSY = { software: 512, gpu: 32_768 };
+
+/** How many slices to cut `steps` steps into, for each of `outputs` results; each slice has at least one step. */
+function slicesFor(device: Device, outputs: number, steps: number): number {
+  if (steps <= SHORTEST) return 1;
+  const forBusy = Math.ceil((device.caps.software ? BUSY.software : BUSY.gpu) / outputs);
+  const slices = Math.max(Math.ceil(steps / LONGEST), Math.min(forBusy, Math.floor(steps / SHORTEST)));
+  // A multiple of four lets the next pass read vectors; of at most 32 steps, it cannot exceed the steps.
+  return slices > 4 ? Math.ceil(slices / 4) * 4 : slices;
 }
 
-/** Records the passes of one reduction of `x` (not empty along `axes`) into `y`; `scale` multiplies the last pass. */
+/** An axis of a contiguous tensor, or several neighbouring ones that are all kept or all reduced. */
+interface MergedAxis {
+  readonly size: number;
+  readonly reduced: boolean;
+}
+
+function mergeKinds(axes: readonly MergedAxis[]): MergedAxis[] {
+  const merged: MergedAxis[] = [];
+  for (const axis of axes) {
+    const last = merged.at(-1);
+    if (axis.size === 1) continue;
+    if (last?.reduced === axis.reduced) merged.splice(-1, 1, { ...axis, size: last.size * axis.size });
+    else merged.push(axis);
+  }
+  return merged;
+}
+
+/**
+ * Records the passes of one reduction of `x` (not empty along `axes`) into `y`; `scale` multiplies the last pass. Reduced
+ * axes that do not neighbour each other are reduced one after the other, the longest first.
+ */
 export function reduceInto(
   device: Device,
   reduction: Reduction,
@@ -54,44 +81,41 @@ export function reduceInto(
   axes: readonly number[],
   scale?: number,
 ): void {
-  const strides = stridesOf(x.shape);
-  const pick = (wanted: boolean) => x.shape.flatMap((_, axis) => (axes.includes(axis) === wanted ? [axis] : []));
-  const space = (chosen: readonly number[]) =>
-    mergeAxes(
-      reduction,
-      chosen.map((axis) => x.shape[axis] ?? 1),
-      [chosen.map((axis) => strides[axis] ?? 0)],
-    );
-  let [kept, reduced] = [space(pick(false)), space(pick(true))];
+  let rest = mergeKinds(x.shape.map((size, axis) => ({ size, reduced: axes.includes(axis) })));
   let source = x;
-  let count = sizeOf(reduced.shape);
-  for (;;) {
-    const slices = slicesFor(y.size, count);
-    const last = slices === 1;
-    const target = last ? y : device.empty([y.size, slices], x.dtype);
-    const innermost = (list: readonly number[] | undefined): number => Math.min(Infinity, ...(list ?? []));
+  do {
+    const longest = Math.max(0, ...rest.map(({ size, reduced }) => (reduced ? size : 0)));
+    const at = rest.findLastIndex(({ size, reduced }) => reduced && size === longest);
+    const sizes = (from: number, to?: number): number => sizeOf(rest.slice(from, to).map(({ size }) => size));
+    // Nothing left to reduce is a copy (or a scaling) of the whole.
+    const [outer, count, inner] = at < 0 ? [1, 1, sizes(0)] : [sizes(0, at), longest, sizes(at + 1)];
+    const along = inner === 1 && count > 1;
+    const vector = (along ? count : inner) % 4 === 0;
+    const [outputs, steps] = [(outer * inner) / (vector && !along ? 4 : 1), count / (vector && along ? 4 : 1)];
+    const slices = slicesFor(device, outputs, steps);
+    const partial = slices > 1 ? [{ size: slices, reduced: true }] : [];
+    const kept = rest.filter((_, axis) => axis !== at);
+    rest = mergeKinds(along ? [...kept, ...partial] : [...partial, ...kept]);
+    const last = !rest.some(({ reduced }) => reduced);
+    const target = last ? y : device.empty([outer * inner * slices], x.dtype);
     device.dispatch({
       kernel: reduceKernel,
       constants: {
         OP: reduction,
         T: storageType(x.dtype),
-        KEPT_RANK: kept.shape.length,
-        REDUCED_RANK: reduced.shape.length,
-        SLICES_FIRST: innermost(reduced.strides[0]) < innermost(kept.strides[0]),
+        ALONG: along,
+        VECTOR: vector,
         SCALED: last && scale !== undefined,
       },
       buffers: [source.range, target.range],
-      uniforms: [y.size, slices, count, float(scale ?? 1), ...spaceWords(kept), ...spaceWords(reduced)],
-      workgroups: foldWorkgroups(Math.ceil((y.size * slices) / 64)),
+      uniforms: [outputs, slices, steps, inner / (vector && !along ? 4 : 1), float(last ? (scale ?? 1) : 1)],
+      workgroups: foldWorkgroups(Math.ceil((outputs * slices) / 64)),
       label: reduction,
     });
     if (source !== x) source.dispose();
-    if (last) return;
     source = target;
-    count = slices;
-    kept = { shape: [y.size], strides: [[slices]] };
-    reduced = { shape: [slices], strides: [[1]] };
-  }
+    if (last) return;
+  } while (rest.length > 0);
 }
 
 const SAMPLES: readonly OpSample<ReduceAttrs>[] = [
@@ -199,10 +223,41 @@ interface ArgAttrs {
   readonly keepDim: boolean;
 }
 
+/** Records the passes that find the first index of the extremum of `x` along `axis`, with `y` for the result. */
+function argReduceInto(device: Device, largest: boolean, x: Tensor, y: Tensor, axis: number): void {
+  const count = x.shape[axis] ?? 1;
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  let candidates: Tensor | undefined;
+  let length = count;
+  for (;;) {
+    const chunk = Math.ceil(length / slicesFor(device, y.size, length));
+    const chunks = Math.ceil(length / chunk);
+    const target = chunks === 1 ? y : device.empty([y.size * chunks], 'i32');
+    device.dispatch({
+      kernel: candidates ? argAgainKernel : argReduceKernel,
+      constants: { T: storageType(x.dtype), LARGEST: largest, AGAIN: candidates !== undefined },
+      buffers: [x, target, ...(candidates ? [candidates] : [])].map((tensor) => tensor.range),
+      uniforms: [target.size, count, inner, length, chunk, chunks],
+      workgroups: foldWorkgroups(Math.ceil(target.size / 64)),
+      label: largest ? 'argmax' : 'argmin',
+    });
+    candidates?.dispose();
+    if (chunks === 1) return;
+    candidates = target;
+    length = chunks;
+  }
+}
+
 function argExtremum(name: 'argmax' | 'argmin') {
   const op = defineOp<ArgAttrs>({
     name,
     summary: `The first index of the ${name === 'argmax' ? 'largest' : 'smallest'} value along an axis.`,
+    samples: [
+      { shapes: [[3, 4, 5]], attrs: { axis: 1, keepDim: true } },
+      { shapes: [[1031]], attrs: { axis: 0, keepDim: false } },
+      { shapes: [[2, 300, 3]], attrs: { axis: 1, keepDim: false } },
+      { shapes: [[7, 1]], attrs: { axis: 1, keepDim: false } },
+    ],
     infer: (inputs, { axis, keepDim }) => {
       const { shape } = nth(inputs, 0);
       expectDType(name, inputs, 'f32', 'i32', 'u32');
@@ -211,15 +266,7 @@ function argExtremum(name: 'argmax' | 'argmin') {
     },
     run: ({ device, inputs, outputs, attrs }) => {
       const [x, y] = [nth(inputs, 0), nth(outputs, 0)];
-      if (y.size === 0) return;
-      device.dispatch({
-        kernel: argReduceKernel,
-        constants: { T: storageType(x.dtype), LARGEST: name === 'argmax' },
-        buffers: [x.range, y.range],
-        uniforms: [y.size, x.shape[attrs.axis] ?? 1, sizeOf(x.shape.slice(attrs.axis + 1))],
-        workgroups: foldWorkgroups(Math.ceil(y.size / 64)),
-        label: name,
-      });
+      if (y.size > 0) argReduceInto(device, name === 'argmax', x, y, attrs.axis);
     },
   });
   return (x: Tensor, axis?: number, { keepDim = false }: ReduceOptions = {}): Tensor =>

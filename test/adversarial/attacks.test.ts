@@ -171,7 +171,7 @@ describe('pgd and fgsm', () => {
       const [dropout] = net.modules().filter((module) => module instanceof Dropout);
       dropout?.eval();
       const seen: boolean[][] = [];
-      const failing = (_: Tensor): Tensor => {
+      const failing = (): Tensor => {
         seen.push(net.modules().map((module) => module.training));
         throw new Error('the loss failed');
       };

@@ -1,0 +1,59 @@
+import type { Device } from '../device.js';
+import { KERNEL_CASES, type KernelCase } from './checks.js';
+import type { Values } from './reference.js';
+
+/** How one kernel family did in the self-test. */
+export interface KernelCheck {
+  readonly name: string;
+  readonly passed: boolean;
+  /** The worst error, as a part of the largest expected magnitude; NaN where the kernel could not run. */
+  readonly error: number;
+  /** The largest error allowed; 0 where the bits have to agree. */
+  readonly tolerance: number;
+  /** Why it could not run, where it could not. */
+  readonly failure?: string;
+}
+
+/**
+ * Runs every kernel family once on `device` and compares it with the CPU in float64: whether this GPU and its driver can
+ * be trusted with the rest. Takes a few seconds on a software adapter. An error of one kernel is a check that failed; it
+ * does not keep the others from running.
+ *
+ * @param onCheck called with each check as it ends
+ */
+export async function verifyKernels(device: Device, onCheck?: (check: KernelCheck) => void): Promise<KernelCheck[]> {
+  const checks: KernelCheck[] = [];
+  for (const kernelCase of KERNEL_CASES) {
+    const check = await verifyOne(device, kernelCase);
+    checks.push(check);
+    onCheck?.(check);
+  }
+  return checks;
+}
+
+async function verifyOne(device: Device, { name, tolerance, run }: KernelCase): Promise<KernelCheck> {
+  try {
+    const error = await device.scope(async () => {
+      const errors: number[] = [];
+      for (const { got, expected } of run(device)) errors.push(relativeError(await got.data(), expected));
+      return Math.max(...errors);
+    });
+    return { name, passed: error <= tolerance, error, tolerance };
+  } catch (cause) {
+    const failure = cause instanceof Error ? cause.message : String(cause);
+    return { name, passed: false, error: NaN, tolerance, failure };
+  }
+}
+
+/** The largest difference over the largest expected magnitude; infinite where there is a NaN or a missing element. */
+export function relativeError(got: Values, expected: Values): number {
+  if (got.length !== expected.length) return Infinity;
+  let [worst, largest] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs((got[i] ?? NaN) - (expected[i] ?? NaN));
+    if (Number.isNaN(difference)) return Infinity;
+    worst = Math.max(worst, difference);
+    largest = Math.max(largest, Math.abs(expected[i] ?? 0));
+  }
+  return worst === 0 ? 0 : worst / largest;
+}
