@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** bulwark: adversarial training on WebGPU. This entry runs in browsers and in Node.js; `bulwark/node` finds a device. */
 export * from './engine/index.js';
 export * from './nn/index.js';

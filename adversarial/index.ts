@@ -1,7 +1,7 @@
 /** Attacks, objectives, training and evaluation. */
 export { fgsmAttack, pgdAttack, type Attack } from './attacks/attack.js';
 export { fgsm, type FgsmOptions } from './attacks/fgsm.js';
-export { inputGradient, linfStep, summedCrossEntropy } from './attacks/linf.js';
+export { inputGradient, linfStep, sampleCrossEntropy } from './attacks/linf.js';
 export type { AttackLoss, ClipOptions, LinfStep } from './attacks/linf.js';
 export { NORMAL_START_STD, budgetWarning, pgd, type PgdBudget, type PgdOptions, type PgdStart } from './attacks/pgd.js';
 export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';

@@ -12,17 +12,25 @@ export function logitsOf(model: Model, x: Tensor): Tensor {
   return model instanceof Module ? model.forward(x) : model(x);
 }
 
+/** Takes note of the mode of a module and of everything in it; the function returned gives each its own back. */
+export function rememberModes(model: Module): () => void {
+  const modes = model.modules().map((module) => [module, module.training] as const);
+  return () => {
+    for (const [module, training] of modes) module.training = training;
+  };
+}
+
 /**
  * Runs the synchronous `fn` with the model in evaluation mode and gives every submodule its own mode back, whether or not `fn`
  * throws. A function is left as it is: where it wraps a module, its mode is the caller's matter.
  */
 export function inEvalMode<T>(model: Model, fn: () => T): T {
   if (!(model instanceof Module)) return fn();
-  const modes = model.modules().map((module) => [module, module.training] as const);
-  model.eval();
+  const restoreModes = rememberModes(model);
   try {
+    model.eval();
     return fn();
   } finally {
-    for (const [module, training] of modes) module.training = training;
+    restoreModes();
   }
 }

@@ -38,7 +38,8 @@ export interface Preset {
 export function standardAttacks(eps: number): Record<string, Attack> {
   return {
     fgsm: fgsmAttack({ eps }),
-    'pgd-20': pgdAttack({ eps, stepSize: eps / 10, steps: 20, start: 'uniform' }),
+    // At eps 0 every step ends where it began, but it has to have a length.
+    'pgd-20': pgdAttack({ eps, stepSize: eps > 0 ? eps / 10 : 1, steps: 20, start: 'uniform' }),
   };
 }
 

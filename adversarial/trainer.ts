@@ -9,6 +9,7 @@ import type { Module } from '../nn/module.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
 import { budgetWarning, checkPgdOptions, pgd, type PgdOptions } from './attacks/pgd.js';
+import { rememberModes } from './model.js';
 import type { Objective } from './objectives/objective.js';
 import { adversarialStep } from './step.js';
 import { MetricsRing, type StepMetrics } from './step-metrics.js';
@@ -83,11 +84,14 @@ export interface RunOptions {
   readonly onProgress?: ((progress: TrainingProgress) => void | Promise<void>) | undefined;
   /** After the last step of an epoch: the place to save a checkpoint. */
   readonly onEpoch?: ((place: { readonly epoch: number; readonly step: number }) => void | Promise<void>) | undefined;
-  /** A sentence about something doubtful; each is said once. */
+  /** A sentence about something doubtful; a trainer says each once. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /** The step to stop after; the last one unless told. */
   readonly until?: number | undefined;
-  /** Ends the run between two steps; `run` then rejects with the signal's reason, and the model is as after the last step. */
+  /**
+   * Ends the run between two steps: `onProgress` gets the steps not yet reported, and `run` rejects with the signal's reason.
+   * The model is as after the last step.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -117,6 +121,8 @@ export class Trainer {
   readonly #schedule: Schedule;
   readonly #ring: MetricsRing;
   readonly #parameters: readonly Tensor[];
+  readonly #watch: UniformWatch;
+  readonly #warnings: string[] = [];
   #step: number;
 
   /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
@@ -133,6 +139,7 @@ export class Trainer {
     this.#parameters = model.parameters().filter((parameter) => parameter.requiresGrad);
     const { momentum = 0, weightDecay = 0, nesterov = false } = options;
     this.optimizer = new SGD(this.#parameters, { lr: this.#schedule.at(1), momentum, weightDecay, nesterov });
+    this.#watch = new UniformWatch({ ...options, classes: dataset.classes, from: this.#judgedFrom, steps: this.steps });
     this.#step = startStep;
   }
 
@@ -160,14 +167,17 @@ export class Trainer {
    */
   async run(options: RunOptions = {}): Promise<TrainingResult> {
     const { model } = this.#options;
-    const modes = model.modules().map((module) => [module, module.training] as const);
-    const run = new Run(this.#watch(), options, this.#step);
-    for (const warning of this.#doubts()) run.warn(warning);
+    const restoreModes = rememberModes(model);
+    const run = new Run(options, this.#step);
+    this.#warn(this.#doubt(), options);
     const last = Math.min(options.until ?? this.steps, this.steps);
     const inFlight: Promise<void>[] = [];
     try {
       while (this.#step < last) {
-        options.signal?.throwIfAborted();
+        if (options.signal?.aborted) {
+          await this.#report(run, last);
+          options.signal.throwIfAborted();
+        }
         if (inFlight.length === STEPS_IN_FLIGHT) await inFlight.shift();
         const { epoch, position } = this.#loader.positionAfter(this.#step);
         const batch = this.#loader.batch(epoch, position);
@@ -182,9 +192,14 @@ export class Trainer {
       await Promise.all(inFlight);
     } finally {
       await Promise.allSettled(inFlight);
-      for (const [module, training] of modes) module.training = training;
+      restoreModes();
     }
-    return { steps: this.#step, seconds: run.seconds, stuckAtUniform: run.watch.stuck, warnings: run.warnings };
+    return {
+      steps: this.#step,
+      seconds: run.seconds,
+      stuckAtUniform: this.#watch.stuck,
+      warnings: [...this.#warnings],
+    };
   }
 
   /** Frees the optimiser's state; the model lives on. */
@@ -236,54 +251,52 @@ export class Trainer {
   /** Reads the metrics and hands them on. */
   async #report(run: Run, last: number): Promise<void> {
     const read = await this.#ring.read();
+    if (read.length === 0) return;
     const records = read.map(({ step, metrics }): StepRecord => {
       const epoch = this.#loader.positionAfter(step - 1).epoch + 1;
-      const warning = run.watch.note(step, metrics);
-      if (warning !== undefined) run.warn(warning);
+      this.#warn(this.#watch.note(step, metrics), run.options);
       return { step, epoch, lr: this.#schedule.at(epoch), eps: this.epsAt(step), metrics };
     });
     await run.progress(this.#step, last, this.steps, records);
   }
 
-  #watch(): UniformWatch {
-    const { objective, dataset } = this.#options;
-    const goodPart = Math.min(500, Math.ceil(this.steps / 2));
-    const from = Math.max(this.#rampSteps, goodPart);
-    return new UniformWatch({ objective, classes: dataset.classes, from, steps: this.steps });
+  /** The first step at which a loss at the value of uniform predictions is worth a word. */
+  get #judgedFrom(): number {
+    return Math.max(this.#rampSteps, Math.min(500, Math.ceil(this.steps / 2)));
   }
 
-  #doubts(): string[] {
+  /** Says a sentence, unless it was said before. */
+  #warn(message: string | undefined, { onWarning }: RunOptions): void {
+    if (message === undefined || this.#warnings.includes(message)) return;
+    this.#warnings.push(message);
+    onWarning?.(message);
+  }
+
+  /** What is doubtful about the attack's settings. */
+  #doubt(): string | undefined {
     const { attack, objective } = this.#options;
-    if (!attack || !objective.needs.adversarial) return [];
+    if (!attack || !objective.needs.adversarial) return undefined;
     const { eps, steps, stepSize = eps / 4 } = attack;
     const warning = budgetWarning({ eps, steps, stepSize });
-    return warning === undefined ? [] : [`training attack: ${warning}`];
+    return warning && `training attack: ${warning}`;
   }
 }
 
-/** The clock, the warnings and the callbacks of one call of `run`. */
+/** The clock and the callbacks of one call of `run`. */
 class Run {
-  readonly watch: UniformWatch;
-  readonly warnings: string[] = [];
-  readonly #options: RunOptions;
+  readonly options: RunOptions;
   readonly #started = performance.now();
   readonly #firstStep: number;
   #latest: { time: number; step: number };
 
-  constructor(watch: UniformWatch, options: RunOptions, firstStep: number) {
-    this.watch = watch;
-    this.#options = options;
+  constructor(options: RunOptions, firstStep: number) {
+    this.options = options;
     this.#firstStep = firstStep;
     this.#latest = { time: this.#started, step: firstStep };
   }
 
   get seconds(): number {
     return (performance.now() - this.#started) / 1000;
-  }
-
-  warn(message: string): void {
-    this.warnings.push(message);
-    this.#options.onWarning?.(message);
   }
 
   async progress(step: number, last: number, steps: number, records: readonly StepRecord[]): Promise<void> {
@@ -294,7 +307,7 @@ class Run {
     // The average over the run: the latest rate jumps about.
     const secondsLeft = ((last - step) * secondsElapsed) / Math.max(1, step - this.#firstStep);
     const epoch = records.at(-1)?.epoch ?? 1;
-    await this.#options.onProgress?.({ step, steps, epoch, records, stepsPerSecond, secondsElapsed, secondsLeft });
+    await this.options.onProgress?.({ step, steps, epoch, records, stepsPerSecond, secondsElapsed, secondsLeft });
   }
 }
 

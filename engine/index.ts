@@ -1,4 +1,7 @@
 /** The engine: tensors on WebGPU, their operations and their derivatives. */
+// Gives tensors their methods.
+import './ops/methods.js';
+
 export { backward, enableGrad, grad, noGrad, type GradOptions } from './autograd.js';
 export { Device, type Capabilities, type MemoryUsage } from './device.js';
 export type { DType, TensorData } from './dtype.js';
@@ -13,7 +16,6 @@ export * from './ops/create.js';
 export * from './ops/elementwise.js';
 export * from './ops/indexing.js';
 export * from './ops/movement.js';
-export type { TensorMethods } from './ops/methods.js';
 export * from './ops/reduce.js';
 export * from './ops/softmax.js';
 export * from './ops/cross-entropy.js';
@@ -22,3 +24,7 @@ export * from './ops/norm.js';
 export * from './random.js';
 export * from './ops/random.js';
 export { linear, matmul } from './ops/matmul.js';
+export type { TensorMethods } from './ops/methods.js';
+export * from './ops/mutual-information.js';
+export * from './ops/boosted-cross-entropy.js';
+export { conv2d, conv2dInputGrad, conv2dWeightGrad, type Conv2dOptions } from './ops/conv.js';

@@ -7,4 +7,5 @@ export {
   type AdapterOptions,
   type ChosenAdapter,
 } from './adapter.js';
+export { init } from './init.js';
 export { loadMnist, type MnistSplit } from './mnist.js';

@@ -15,7 +15,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /**
  * Does all of it. Throws an Error of one or two lines where something is missing that it cannot get.
  *
- * @param options.lavapipe whether lavapipe is wanted even where there is something faster
+ * @param options.lavapipe whether lavapipe is wanted even where there is something faster, or something else is asked for
  * @returns the adapter's choice
  */
 export function setUp({ lavapipe = false } = {}) {
@@ -23,10 +23,11 @@ export function setUp({ lavapipe = false } = {}) {
   installDependencies();
   run('the build', [join(root, 'scripts', 'build.mjs')]);
   let found = probe();
-  const wanted = process.env.BULWARK_ADAPTER ?? 'auto';
-  const free = wanted === 'auto' || wanted === 'lavapipe';
-  const lacking = !['gpu', 'lavapipe'].includes(found.choice?.kind) || (lavapipe && !probe('lavapipe').choice);
-  if (free && lacking && canInstall()) {
+  const wanted = process.env.BULWARK_ADAPTER || 'auto';
+  const lacking = lavapipe
+    ? !probe('lavapipe').choice
+    : ['auto', 'lavapipe'].includes(wanted) && !['gpu', 'lavapipe'].includes(found.choice?.kind);
+  if (lacking && canInstall()) {
     console.log("set-up: installing Mesa's lavapipe, the fastest software driver, with apt-get ...");
     const complaint = installLavapipe();
     if (complaint !== undefined) console.log(`set-up: lavapipe was not installed: ${complaint}`);

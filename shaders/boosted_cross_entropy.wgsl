@@ -14,6 +14,8 @@
 struct Params {
   rows: u32,
   classes: u32,
+  // lanes that have classes; not a minimum with LANES, from which compilers would unroll loops
+  lanes: u32,
 }
 
 // [m, C]
@@ -46,7 +48,6 @@ fn main(
   let row = min(own_row, params.rows - 1u);
   let base = row * params.classes;
   let y = u32(clamp(labels[row], 0, i32(params.classes) - 1));
-  let used = min(LANES, params.classes);
 
   var rival = params.classes;
   var rival_logit = LOWEST;
@@ -60,7 +61,7 @@ fn main(
   rivals[thread] = rival;
   rival_logits[thread] = rival_logit;
   workgroupBarrier();
-  for (var i = first; i < first + used; i++) {
+  for (var i = first; i < first + params.lanes; i++) {
     let other = rivals[i];
     let z = rival_logits[i];
     let better = z > rival_logit || (z == rival_logit && other < rival);
@@ -88,11 +89,11 @@ fn main(
   if (lane > 0u || own_row >= params.rows) {
     return;
   }
-  for (var i = first; i < first + used; i++) {
+  for (var i = first; i < first + params.lanes; i++) {
     top = max(top, tops[i]);
   }
   total = 0.0;
-  for (var i = first; i < first + used; i++) {
+  for (var i = first; i < first + params.lanes; i++) {
     total += totals[i] * small_exp(tops[i] - top);
   }
 

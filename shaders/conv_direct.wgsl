@@ -15,8 +15,10 @@
 //   QUAD   each lane of a quad loads one weight of four, and quad swaps hand it round: accumulator 4 i + m of lane l belongs
 //          to channel 4 i + (l ^ m). A swap is one instruction even where a broadcast is not;
 //   else   every lane loads every weight, four at a time where TK allows (no subgroups needed).
+// FULL says that TK divides the channels of a group, which saves a comparison for every output; ONE_BLOCK that there is one
+// block of taps, which saves two loops, and with each of them a masked copy of all sums.
 // A load costs several multiplications on the drivers that emulate a GPU, so what counts there is sums per load; but more
-// than some 32 sums a lane (8-wide vectors) or 128 (4-wide) spill and compile slowly.
+// than some 32 sums a lane (8-wide vectors) or 64 (4-wide) spill and compile slowly.
 //#if SHARED
 enable subgroups;
 //#end
@@ -86,23 +88,40 @@ fn main(
   let top = i32(y0 * params.inStrideY) + params.originY;
   let left = i32(x0 * params.inStrideX) + params.originX;
 
+  // The bias is shared as the weights are; channels past the last compute nonsense that is not stored.
+  let withBias = params.hasBias == 1u;
+  let firstBias = group * params.k;
+  let lastBias = firstBias + params.k - 1u;
+  //#if BCAST
+  //#unroll j 0 NB
+  let bias_$j = select(0.0, bias[min(firstBias + k0 + $[j]u * SG + lane, lastBias)], withBias);
+  //#end
+  //#end
   //#unroll k 0 TK
   //#if QUAD
   let k_$k = k0 + $[k / 4 * 4]u + ((lane & 3u) ^ $[k % 4]u);
   //#else
   let k_$k = k0 + $[k]u;
   //#end
-  var init_$k = 0.0;
-  if (params.hasBias == 1u && k_$k < params.k) {
-    init_$k = bias[group * params.k + k_$k];
-  }
+  //#if BCAST
+  let init_$k = subgroupBroadcast(bias_$[k / SG], $[k % SG]u);
+  //#else
+  let init_$k = select(0.0, bias[min(firstBias + k_$k, lastBias)], withBias);
+  //#end
   //#unroll p 0 TP
   var acc_$[k]_$p = init_$k;
   //#end
   //#end
 
+  //#if ONE_BLOCK
+  {
+    let by = 0u;
+    {
+      let bx = 0u;
+  //#else
   for (var by = 0u; by < params.blocksY; by++) {
     for (var bx = 0u; bx < params.blocksX; bx++) {
+  //#end
       let block = params.tapBase + by * params.tapStrideY + bx * params.tapStrideX;
       var w = (wg.z * params.tapBlocks + block) * packedBlock;
       //#unroll a 0 PH
@@ -182,16 +201,22 @@ fn main(
   }
   let rowPitch = params.outStrideY * params.outW;
   let corner = (y0 * params.outStrideY + params.outOriginY) * params.outW + x0 * params.outStrideX + params.outOriginX;
-  //#unroll k 0 TK
-  if (k_$k < params.k) {
-    let at = ((n * params.groups + group) * params.k + k_$k) * params.outH * params.outW + corner;
-    //#unroll y 0 TY
-    //#unroll x 0 TX
-    if (y0 + $[y]u < params.gridH && x0 + $[x]u < params.gridW) {
-      output[at + $[y]u * rowPitch + $[x]u * params.outStrideX] = acc_$[k]_$[y * TX + x];
+  let outPlane = params.outH * params.outW;
+  let image0 = (n * params.groups + group) * params.k * outPlane + corner;
+  //#unroll y 0 TY
+  //#unroll x 0 TX
+  if (y0 + $[y]u < params.gridH && x0 + $[x]u < params.gridW) {
+    let at = image0 + $[y]u * rowPitch + $[x]u * params.outStrideX;
+    //#unroll k 0 TK
+    //#if FULL
+    output[at + k_$k * outPlane] = acc_$[k]_$[y * TX + x];
+    //#else
+    if (k_$k < params.k) {
+      output[at + k_$k * outPlane] = acc_$[k]_$[y * TX + x];
     }
     //#end
     //#end
   }
+  //#end
   //#end
 }

@@ -1,8 +1,8 @@
-// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias), by outer products permuted within quads.
+// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias[n]), by outer products permuted within quads.
 //
-// A thread owns 4*Q rows by 4*TN columns of `out`; the four lanes of a quad own the same rows and different columns.
-// Loading the 4*Q x 4 block of `a` that four steps of k need would cost every lane TM vector loads of the same data.
-// Instead each lane loads a quarter of it and the quad exchanges registers:
+// An invocation owns 4*Q rows by four columns of `out`; the four lanes of a quad own the same rows and different columns.
+// Loading the block of `a` that four steps of k need would cost every lane 4*Q vector loads of the same data. Instead each
+// lane loads a quarter of it and the quad exchanges registers:
 //   op(a) = a  : lane l loads a[r + 4i + l][k .. k+3]; component u of the neighbour l^j, fetched by quadSwap, belongs to row
 //                r + 4i + (l^j), so accumulator 4i+j of lane l holds that row and only the store has to know.
 //   op(a) = a^T: lane l loads a[k + l][r + 4i .. r + 4i+3]; quadBroadcast from lane u gives four rows at step k+u.
@@ -10,9 +10,9 @@
 // On drivers that emulate a GPU a load costs several times a multiplication, and a quad exchange is one instruction.
 //
 // A_TRANS, B_TRANS: the operand is stored transposed. A_VEC, B_VEC, C_VEC: its rows and offsets are multiples of 4 floats.
-// BIAS: 0 none, 1 bias[n], 2 bias[m].  WG: threads in a workgroup, a multiple of 4.
+// WG: invocations of a workgroup, a multiple of 4.
 // Edges: loads are clamped to the matrix and masked where they would enter a sum; stores outside are skipped.
-// Split k: slice s of the grid sums k in [s * kChunk, (s+1) * kChunk) and stores to out + s * splitStride.
+// Split k: slice s of the grid sums k in [s * kChunk, (s+1) * kChunk) and stores to out + s * splitStride; slice 0 adds bias.
 enable subgroups;
 
 struct Params {
@@ -20,7 +20,7 @@ struct Params {
   lda: u32, ldb: u32, ldc: u32, splitStride: u32,
   splits: u32, batchInner: u32, aOuter: u32, aInner: u32,
   bOuter: u32, bInner: u32, cOuter: u32, cInner: u32,
-  tileM: u32, tileN: u32, tileZ: u32, biasInner: u32,
+  tileM: u32, tileN: u32, tileZ: u32,
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -43,8 +43,7 @@ fn loadB(i: u32) -> vec4f { return vec4f(b[i], b[i + 1u], b[i + 2u], b[i + 3u]);
 //#else
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 //#end
-//#if BIAS == 0
-//#else
+//#if BIAS
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 //#end
 
@@ -79,7 +78,7 @@ fn main(
   let kTo = min(params.K, kFrom + params.kChunk);
   let kLast = kTo - 1u;
   let row = (group.y + params.tileM) * (4u * Q);
-  let col = ((group.x + params.tileN) * WG * TN + local) * 4u;
+  let col = ((group.x + params.tileN) * WG + local) * 4u;
 
 //#unroll i 0 Q
 //#if A_TRANS
@@ -87,21 +86,16 @@ fn main(
 //#else
   let a_$[i] = aBase + min(row + $[4*i] + lane, params.M - 1u) * params.lda;
 //#end
+//#unroll m 0 4
+  var acc_$[4*i+m] = vec4f();
 //#end
-//#unroll j 0 TN
-  let col_$[j] = col + $[4*j] * WG;
+//#end
 //#if B_TRANS
 //#unroll n 0 4
-  let b_$[4*j+n] = bBase + min(col_$[j] + $[n], params.N - 1u) * params.ldb;
+  let b_$[n] = bBase + min(col + $[n], params.N - 1u) * params.ldb;
 //#end
 //#else
-  let b_$[j] = bBase + min(col_$[j], (params.N - 1u) & ~3u);
-//#end
-//#unroll i 0 Q
-//#unroll m 0 4
-  var acc_$[4*i+m]_$[j] = vec4f();
-//#end
-//#end
+  let b_0 = bBase + min(col, (params.N - 1u) & ~3u);
 //#end
 
   for (var k = kFrom; k < kTo; k += 4u) {
@@ -114,71 +108,54 @@ fn main(
 //#end
 //#end
 //#if B_TRANS
-//#unroll j 0 TN
 //#unroll n 0 4
-    let t_$[4*j+n] = select(vec4f(), loadB(b_$[4*j+n] + k), inside);
-//#end
+    let t_$[n] = select(vec4f(), loadB(b_$[n] + k), inside);
 //#end
 //#end
 //#unroll u 0 4
     {
-//#unroll j 0 TN
 //#if B_TRANS
-      let y_$[j] = vec4f(t_$[4*j][$[u]], t_$[4*j+1][$[u]], t_$[4*j+2][$[u]], t_$[4*j+3][$[u]]);
+      let y = vec4f(t_0[$[u]], t_1[$[u]], t_2[$[u]], t_3[$[u]]);
 //#else
-      let y_$[j] = loadB(b_$[j] + min(k + $[u], kLast) * params.ldb);
-//#end
+      let y = loadB(b_0 + min(k + $[u], kLast) * params.ldb);
 //#end
 //#unroll i 0 Q
 //#if A_TRANS
       let q_$[i] = quadBroadcast(x_$[i], $[u]);
-//#unroll j 0 TN
 //#unroll m 0 4
-      acc_$[4*i+m]_$[j] += q_$[i][$[m]] * y_$[j];
-//#end
+      acc_$[4*i+m] += q_$[i][$[m]] * y;
 //#end
 //#else
       let s_$[i] = x_$[i][$[u]];
-      let sx_$[i] = quadSwapX(s_$[i]);
-      let sy_$[i] = quadSwapY(s_$[i]);
-      let sd_$[i] = quadSwapDiagonal(s_$[i]);
-//#unroll j 0 TN
-      acc_$[4*i]_$[j] += s_$[i] * y_$[j];
-      acc_$[4*i+1]_$[j] += sx_$[i] * y_$[j];
-      acc_$[4*i+2]_$[j] += sy_$[i] * y_$[j];
-      acc_$[4*i+3]_$[j] += sd_$[i] * y_$[j];
-//#end
+      acc_$[4*i] += s_$[i] * y;
+      acc_$[4*i+1] += quadSwapX(s_$[i]) * y;
+      acc_$[4*i+2] += quadSwapY(s_$[i]) * y;
+      acc_$[4*i+3] += quadSwapDiagonal(s_$[i]) * y;
 //#end
 //#end
     }
 //#end
   }
 
-//#if BIAS == 2
-  let biasRow = inner * params.biasInner + row;
+//#if BIAS
+  let shift = select(vec4f(), vec4f(bias[col], bias[col + 1u], bias[col + 2u], bias[col + 3u]), slice == 0u);
+//#else
+  let shift = vec4f();
 //#end
-//#unroll j 0 TN
-//#if BIAS == 1
-  let n_$[j] = inner * params.biasInner + col_$[j];
-  let bias_$[j] = vec4f(bias[n_$[j]], bias[n_$[j] + 1], bias[n_$[j] + 2], bias[n_$[j] + 3]);
-//#end
+  // A loop with a bound that compilers do not know keeps the stores from being repeated Q times.
+  var tile = array<mat4x4f, Q>(
 //#unroll i 0 Q
+    mat4x4f(acc_$[4*i], acc_$[4*i+1], acc_$[4*i+2], acc_$[4*i+3]),
+//#end
+  );
+  let groups = min(Q, (params.M - row + 3u) / 4u);
+  for (var i = 0u; i < groups; i++) {
 //#unroll m 0 4
 //#if A_TRANS
-  let row_$[4*i+m]_$[j] = $[4*i+m]u;
+    store(row + 4u * i + $[m], col, cBase, tile[i][$[m]] + shift);
 //#else
-  let row_$[4*i+m]_$[j] = $[4*i] + (lane ^ $[m]);
-//#end
-//#if BIAS == 0
-  store(row + row_$[4*i+m]_$[j], col_$[j], cBase, acc_$[4*i+m]_$[j]);
-//#end
-//#if BIAS == 1
-  store(row + row_$[4*i+m]_$[j], col_$[j], cBase, acc_$[4*i+m]_$[j] + bias_$[j]);
-//#end
-//#if BIAS == 2
-  store(row + row_$[4*i+m]_$[j], col_$[j], cBase, acc_$[4*i+m]_$[j] + bias[biasRow + row_$[4*i+m]_$[j]]);
+    store(row + 4u * i + (lane ^ $[m]), col, cBase, tile[i][$[m]] + shift);
 //#end
 //#end
-//#end
-//#end
+  }
 }

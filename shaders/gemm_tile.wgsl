@@ -1,4 +1,4 @@
-// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias), tiled in workgroup memory.
+// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias[n]), tiled in workgroup memory.
 //
 // The classic GPU scheme (Volkov and Demmel 2008; Boehm, "How to optimize a CUDA matmul kernel", 2022): 256 threads, 16 x 16,
 // compute a BM x BN tile of `out`, TM x TN values each in registers. Per BK steps of k every thread brings one vec4 of each
@@ -18,7 +18,7 @@ struct Params {
   lda: u32, ldb: u32, ldc: u32, splitStride: u32,
   splits: u32, batchInner: u32, aOuter: u32, aInner: u32,
   bOuter: u32, bInner: u32, cOuter: u32, cInner: u32,
-  tileM: u32, tileN: u32, tileZ: u32, biasInner: u32,
+  tileM: u32, tileN: u32, tileZ: u32,
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -41,8 +41,7 @@ fn loadB(i: u32) -> vec4f { return vec4f(b[i], b[i + 1u], b[i + 2u], b[i + 3u]);
 //#else
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
 //#end
-//#if BIAS == 0
-//#else
+//#if BIAS
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 //#end
 
@@ -80,30 +79,31 @@ fn fetchB(base: u32, local: u32, n0: u32, k0: u32, kTo: u32) -> vec4f {
 //#end
 }
 
-//#if C_VEC
-fn store4(row: u32, col: u32, base: u32, biasBase: u32, sum: vec4f) {
-  if (row >= params.M || col >= params.N) { return; }
-  var v = sum;
-//#if BIAS == 1
-  let n = biasBase + col;
-  v += vec4f(bias[n], bias[n + 1u], bias[n + 2u], bias[n + 3u]);
-//#end
-//#if BIAS == 2
-  v += bias[biasBase + row];
-//#end
-  c[(base + row * params.ldc + col) / 4u] = v;
+//#if BIAS
+fn biased(v: f32, col: u32, slice: u32) -> f32 {
+  return v + select(0.0, bias[col], slice == 0u);
 }
 //#else
-fn store1(row: u32, col: u32, base: u32, biasBase: u32, sum: f32) {
+fn biased(v: f32, col: u32, slice: u32) -> f32 {
+  return v;
+}
+//#end
+
+//#if C_VEC
+fn store4(row: u32, col: u32, base: u32, slice: u32, v: vec4f) {
   if (row >= params.M || col >= params.N) { return; }
-  var v = sum;
-//#if BIAS == 1
-  v += bias[biasBase + col];
-//#end
-//#if BIAS == 2
-  v += bias[biasBase + row];
-//#end
-  c[base + row * params.ldc + col] = v;
+  let sum = vec4f(
+    biased(v.x, col, slice),
+    biased(v.y, col + 1u, slice),
+    biased(v.z, col + 2u, slice),
+    biased(v.w, col + 3u, slice),
+  );
+  c[(base + row * params.ldc + col) / 4u] = sum;
+}
+//#else
+fn store1(row: u32, col: u32, base: u32, slice: u32, v: f32) {
+  if (row >= params.M || col >= params.N) { return; }
+  c[base + row * params.ldc + col] = biased(v, col, slice);
 }
 //#end
 
@@ -116,7 +116,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   let aBase = outer * params.aOuter + inner * params.aInner;
   let bBase = outer * params.bOuter + inner * params.bInner;
   let cBase = outer * params.cOuter + inner * params.cInner + slice * params.splitStride;
-  let biasBase = inner * params.biasInner;
   let kFrom = slice * params.kChunk;
   let kTo = min(params.K, kFrom + params.kChunk);
   let m0 = (group.y + params.tileM) * BM;
@@ -199,13 +198,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
 //#end
 //#unroll j 0 RN
 //#if C_VEC
-  store4(row_$[4*i+m], n0 + 4u * (tx + $[16*j]), cBase, biasBase, acc_$[4*i+m]_$[j]);
+  store4(row_$[4*i+m], n0 + 4u * (tx + $[16*j]), cBase, slice, acc_$[4*i+m]_$[j]);
 //#else
 //#unroll n 0 4
 //#if B_TRANS
-  store1(row_$[4*i+m], n0 + tx + $[16*(4*j+n)], cBase, biasBase, acc_$[4*i+m]_$[j][$[n]]);
+  store1(row_$[4*i+m], n0 + tx + $[16*(4*j+n)], cBase, slice, acc_$[4*i+m]_$[j][$[n]]);
 //#else
-  store1(row_$[4*i+m], n0 + 4u * (tx + $[16*j]) + $[n], cBase, biasBase, acc_$[4*i+m]_$[j][$[n]]);
+  store1(row_$[4*i+m], n0 + 4u * (tx + $[16*j]) + $[n], cBase, slice, acc_$[4*i+m]_$[j][$[n]]);
 //#end
 //#end
 //#end

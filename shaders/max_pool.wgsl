@@ -34,7 +34,7 @@
 //#end
 
 struct Params {
-  /** Invocations. */
+  /** Elements to write, in vectors where QUADS; invocations take as many as there are too few of them. */
   size: i32,
   height: i32,
   width: i32,
@@ -196,8 +196,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = i32((group.y * groups.x + group.x) * 64u + lane);
-  if (i < params.size) {
+  let step = i32(groups.x * groups.y * 64u);
+  for (var i = i32((group.y * groups.x + group.x) * 64u + lane); i < params.size; i += step) {
     pool(i);
   }
 }

@@ -11,11 +11,16 @@
 // `probabilities` and `log_ratio` are what the backward kernel needs.
 //
 // Constants: C4 = ceil(C / 4), rows are padded to C4 vec4 with zeros; TILES = C4 * C4; WG >= TILES threads;
-// SLICES = floor(WG / TILES); SYM. C itself is no constant: compilers for software adapters would unroll its loops.
+// SLICES = floor(WG / TILES); SYM. The bounds of loops are uniforms: from a constant bound, or a minimum with one, compilers
+// for software adapters would unroll the loops.
 
 struct Params {
   rows: u32,
   classes: u32,
+  // slices that have rows
+  slices: u32,
+  // threads that have entries
+  threads: u32,
 }
 
 // [m, C]
@@ -56,12 +61,11 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   }
   workgroupBarrier();
 
-  let used_slices = min(SLICES, m);
   for (var at = thread; at < WIDTH * WIDTH; at += WG) {
     let a = at / WIDTH;
     let b = at % WIDTH;
     var sum = 0.0;
-    for (var slice = 0u; slice < used_slices; slice++) {
+    for (var slice = 0u; slice < params.slices; slice++) {
       sum += partials[((slice * TILES + a / 4u * C4 + b / 4u) * 4u) + a % 4u][b % 4u];
     }
     sums[at] = sum / f32(m);
@@ -100,7 +104,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
 
   if (thread == 0u) {
     var sum = 0.0;
-    for (var i = 0u; i < min(WG, classes * WIDTH); i++) {
+    for (var i = 0u; i < params.threads; i++) {
       sum += terms[i];
     }
     mi[0] = sum;

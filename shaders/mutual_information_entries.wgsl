@@ -11,6 +11,8 @@ struct Params {
   rows: u32,
   classes: u32,
   width: u32,
+  // WG once more, as a loop bound that compilers do not unroll
+  threads: u32,
 }
 
 // [WIDTH, WIDTH]
@@ -42,7 +44,7 @@ fn main(
   workgroupBarrier();
   if (thread == 0u && start < end) {
     var sum = 0.0;
-    for (var i = 0u; i < WG; i++) {
+    for (var i = 0u; i < params.threads; i++) {
       sum += terms[i];
     }
     partials[chunk] = sum;

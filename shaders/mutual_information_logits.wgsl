@@ -9,6 +9,8 @@ struct Params {
   rows: u32,
   classes: u32,
   width: u32,
+  // lanes that have classes; not a minimum with LANES, from which compilers would unroll loops
+  lanes: u32,
 }
 
 // [m, WIDTH]
@@ -40,7 +42,7 @@ fn main(
   workgroupBarrier();
 
   var mean = 0.0;
-  for (var i = 0u; i < min(LANES, params.classes); i++) {
+  for (var i = 0u; i < params.lanes; i++) {
     mean += sums[i];
   }
   let scale = upstream[0] / f32(params.rows);

@@ -10,6 +10,8 @@ struct Params {
   rows: u32,
   classes: u32,
   width: u32,
+  // lanes that have classes; not a minimum with LANES, from which compilers would unroll loops
+  lanes: u32,
 }
 
 // [m, C]: natural, adversarial
@@ -60,13 +62,12 @@ fn softmax_$s(row: u32, lane: u32) {
   totals[lane] = total;
   workgroupBarrier();
 
-  let used = min(LANES, params.classes);
   var highest = LOWEST;
-  for (var i = 0u; i < used; i++) {
+  for (var i = 0u; i < params.lanes; i++) {
     highest = max(highest, tops[i]);
   }
   total = 0.0;
-  for (var i = 0u; i < used; i++) {
+  for (var i = 0u; i < params.lanes; i++) {
     total += totals[i] * small_exp(tops[i] - highest);
   }
   let scale = small_exp(top - highest) / total;

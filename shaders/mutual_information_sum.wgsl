@@ -2,6 +2,8 @@
 
 struct Params {
   count: u32,
+  // threads that have some of them
+  threads: u32,
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
@@ -20,7 +22,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   workgroupBarrier();
   if (thread == 0u) {
     var total = 0.0;
-    for (var i = 0u; i < min(WG, params.count); i++) {
+    for (var i = 0u; i < params.threads; i++) {
       total += sums[i];
     }
     mi[0] = total;

@@ -2,7 +2,8 @@ import type { Generator } from '../../engine/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
 import { fgsm, type FgsmOptions } from './fgsm.js';
-import { budgetWarning, pgd, type PgdOptions } from './pgd.js';
+import { checkBall } from './linf.js';
+import { budgetWarning, checkPgdOptions, pgd, type PgdOptions } from './pgd.js';
 
 /** An attack with its settings, ready to run on one batch after another. A new one is an object with these members. */
 export interface Attack {
@@ -11,11 +12,12 @@ export interface Attack {
   /** What is doubtful about the settings, in sentences. */
   readonly warnings: readonly string[];
   /** Adversarial versions of a batch; random numbers come from the generator, sample by sample. Only records work. */
-  run(model: Model, x: Tensor, labels: Tensor, generator: Generator): Tensor;
+  readonly run: (model: Model, x: Tensor, labels: Tensor, generator: Generator) => Tensor;
 }
 
-/** {@link fgsm} with settings. */
+/** {@link fgsm} with settings, which are checked at once; throws as it does. */
 export function fgsmAttack(options: FgsmOptions): Attack {
+  checkBall('fgsm', options.eps, options);
   return {
     settings: { attack: 'fgsm', norm: 'linf', eps: options.eps },
     warnings: [],
@@ -23,9 +25,10 @@ export function fgsmAttack(options: FgsmOptions): Attack {
   };
 }
 
-/** {@link pgd} with settings; with `start: 'uniform'` unless told. */
+/** {@link pgd} with settings, which are checked at once; throws as it does. */
 export function pgdAttack(options: Omit<PgdOptions, 'generator'>): Attack {
   const { eps, stepSize, steps, start = 'uniform' } = options;
+  checkPgdOptions('pgd', options);
   const warning = budgetWarning({ eps, stepSize, steps });
   return {
     settings: {

@@ -5,7 +5,7 @@ import {
   checkBatch,
   inputGradient,
   linfStep,
-  summedCrossEntropy,
+  sampleCrossEntropy,
   type AttackLoss,
   type ClipOptions,
 } from './linf.js';
@@ -22,7 +22,7 @@ import {
 export interface FgsmOptions extends ClipOptions {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
-  /** What the step raises; the summed cross-entropy unless told. */
+  /** What the step raises; the cross-entropy unless told. */
   readonly loss?: AttackLoss;
 }
 
@@ -35,7 +35,7 @@ export interface FgsmOptions extends ClipOptions {
  * none.
  */
 export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptions): Tensor {
-  const { eps, loss = summedCrossEntropy } = options;
+  const { eps, loss = sampleCrossEntropy } = options;
   const clip = checkBall('fgsm', eps, options);
   checkBatch('fgsm', x, labels);
   return x.device.scope(() =>

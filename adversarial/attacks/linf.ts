@@ -3,6 +3,7 @@ import { enableGrad, grad } from '../../engine/autograd.js';
 import { float } from '../../engine/dtype.js';
 import { ArgumentError, DTypeError, ShapeError } from '../../engine/errors.js';
 import { defineKernel, foldWorkgroups } from '../../engine/kernel.js';
+import { onesLike } from '../../engine/ops/create.js';
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import type { Tensor } from '../../engine/tensor.js';
@@ -23,11 +24,14 @@ const attackStepKernel = defineKernel({
   bindings: ['read', 'read', 'read', 'write'],
 });
 
-/** What an attack raises: logits `[m, C]` and i32 labels `[m]` to a scalar; a sum over the samples, not their mean. */
+/**
+ * What an attack raises: logits `[m, C]` and i32 labels `[m]` to one value for each sample, `[m]`, or to their sum. (With a mean,
+ * gradients would shrink as the batch grows.)
+ */
 export type AttackLoss = (logits: Tensor, labels: Tensor) => Tensor;
 
-/** The loss of an attack unless told: cross-entropy, summed so that no sample's gradient depends on the batch size. */
-export const summedCrossEntropy: AttackLoss = (logits, labels) => crossEntropy(logits, labels, { reduction: 'sum' });
+/** The loss of an attack unless told: the cross-entropy of each sample. */
+export const sampleCrossEntropy: AttackLoss = (logits, labels) => crossEntropy(logits, labels, { reduction: 'none' });
 
 /** The range of the data, which adversarial images keep to. */
 export interface ClipOptions {
@@ -73,7 +77,7 @@ export function linfStep(point: Tensor, gradient: Tensor, centre: Tensor, step: 
 }
 
 /**
- * The gradient of the attack's loss with respect to the images at `point`, and nothing else: no gradient of a weight is computed.
+ * The gradient of the attack's loss, summed, with respect to the images at `point`, and nothing else: no gradient of a weight is computed.
  * Runs in the mode that the model is in.
  */
 export function inputGradient(model: Model, point: Tensor, labels: Tensor, loss: AttackLoss): Tensor {
@@ -81,7 +85,8 @@ export function inputGradient(model: Model, point: Tensor, labels: Tensor, loss:
   return device.scope(() =>
     enableGrad(device, () => {
       const leaf = point.detach().requireGrad();
-      const [gradient] = grad(loss(logitsOf(model, leaf), labels), [leaf]);
+      const raised = loss(logitsOf(model, leaf), labels);
+      const [gradient] = grad(raised, [leaf], { gradOutput: onesLike(raised) });
       if (!gradient) throw new ShapeError('inputGradient: the loss has no gradient');
       return gradient;
     }),

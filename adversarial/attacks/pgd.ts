@@ -13,7 +13,7 @@ import {
   checkLength,
   inputGradient,
   linfStep,
-  summedCrossEntropy,
+  sampleCrossEntropy,
   type AttackLoss,
   type ClipOptions,
   type LinfStep,
@@ -55,7 +55,7 @@ export interface PgdOptions extends PgdBudget, ClipOptions {
   readonly start?: PgdStart;
   /** Where a random start comes from; the device's own stream for starts unless told. */
   readonly generator?: Generator | undefined;
-  /** What the steps raise; the summed cross-entropy unless told. */
+  /** What the steps raise; the cross-entropy unless told. */
   readonly loss?: AttackLoss;
 }
 
@@ -70,7 +70,7 @@ export interface PgdOptions extends PgdBudget, ClipOptions {
  */
 export function pgd(model: Model, x: Tensor, labels: Tensor, options: PgdOptions): Tensor {
   const step = checkPgdOptions('pgd', options);
-  const { start = 'uniform', loss = summedCrossEntropy } = options;
+  const { start = 'uniform', loss = sampleCrossEntropy } = options;
   checkBatch('pgd', x, labels);
   const { device } = x;
   return device.scope(() =>

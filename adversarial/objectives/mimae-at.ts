@@ -51,7 +51,7 @@ export function mimaeAT(options: MimaeATOptions = {}): Objective {
     options: { ...settings },
     needs: { natural: true, adversarial: true },
     classification: { term: 'bce', atUniform: boostedCrossEntropyAtUniform },
-    loss(logits, labels) {
+    loss: (logits, labels) => {
       const natural = needed('mimae-at', 'natural', logits);
       const adversarial = needed('mimae-at', 'adversarial', logits);
       const { loss, classification, mutualInformation, pairing } = mimaeLoss(natural, adversarial, labels, settings);

@@ -29,9 +29,9 @@ export interface Objective {
   /** Which forward passes it wants; the natural one goes first. */
   readonly needs: { readonly natural: boolean; readonly adversarial: boolean };
   /** Which of the terms says how well the labels are met, and its value where all classes are equally likely. */
-  readonly classification: { readonly term: string; atUniform(classes: number): number };
+  readonly classification: { readonly term: string; readonly atUniform: (classes: number) => number };
   /** The loss of a batch with i32 labels `[m]`. */
-  loss(logits: Logits, labels: Tensor): ObjectiveValue;
+  readonly loss: (logits: Logits, labels: Tensor) => ObjectiveValue;
 }
 
 /** The logits that an objective asked for; throws an `ArgumentError` where it was called without them. */

@@ -8,7 +8,7 @@ export function plain(): Objective {
     options: {},
     needs: { natural: true, adversarial: false },
     classification: { term: 'ce', atUniform: crossEntropyAtUniform },
-    loss(logits, labels) {
+    loss: (logits, labels) => {
       const ce = crossEntropy(needed('plain', 'natural', logits), labels);
       return { total: ce, terms: { ce } };
     },

@@ -13,7 +13,7 @@ export interface ObjectiveEntry {
   /** Every option with its default. */
   readonly defaults: OptionValues;
   /** The objective with these options in place of the defaults; throws an `ArgumentError` for what it does not know. */
-  create(options: OptionValues): Objective;
+  readonly create: (options: OptionValues) => Objective;
 }
 
 /** Binds a factory to its defaults, whose names and types are checked before the factory sees the options. */

@@ -11,7 +11,7 @@ export function standardAT(): Objective {
     options: {},
     needs: { natural: false, adversarial: true },
     classification: { term: 'ce', atUniform: crossEntropyAtUniform },
-    loss(logits, labels) {
+    loss: (logits, labels) => {
       const ce = crossEntropy(needed('standard-at', 'adversarial', logits), labels);
       return { total: ce, terms: { ce } };
     },

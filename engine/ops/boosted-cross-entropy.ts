@@ -63,7 +63,7 @@ const boostedCrossEntropyOp = defineOp<Attrs>({
       kernel: forwardKernel,
       constants: { ROWS, LANES, COMPAT: attrs.martCompat },
       buffers: [...inputs, ...outputs].map((tensor) => tensor.range),
-      uniforms: [m, classes],
+      uniforms: [m, classes, Math.min(LANES, classes)],
       workgroups: foldWorkgroups(Math.ceil(m / ROWS)),
     });
   },

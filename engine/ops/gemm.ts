@@ -104,11 +104,11 @@ function constantsOf(call: GemmCall, variant: GemmVariant): Constants {
     B_TRANS: transB,
     A_VEC: aligned(transA ? M : K, ...(batch?.a ?? [])),
     B_VEC: aligned(transB ? K : N, ...(batch?.b ?? [])),
-    BIAS: bias ? 1 : 0,
+    BIAS: bias !== undefined,
   };
   const outVec = aligned(N, ...(batch?.out ?? []));
   if (variant.kind === 'quad') {
-    return { ...shared, C_VEC: outVec, Q: variant.q, TN: 1, WG: variant.threads };
+    return { ...shared, C_VEC: outVec, Q: variant.q, WG: variant.threads };
   }
   const t = variant.t;
   return {
@@ -126,25 +126,30 @@ function constantsOf(call: GemmCall, variant: GemmVariant): Constants {
   };
 }
 
+/** A product with one column as the product with one row that it is too: rows of vectors are what the kernels are good at. */
+function asRow(call: GemmCall): GemmCall {
+  const { a, b, M, N, transA = false, batch, bias } = call;
+  if (N !== 1 || M === 1 || bias) return call;
+  const turned = { ...call, a: b, b: a, M: 1, N: M, transA: false, transB: !transA };
+  return batch ? { ...turned, batch: { ...batch, a: batch.b, b: batch.a } } : turned;
+}
+
 /**
  * Records a batched matrix product. Long sums of small products are split over K, and the parts added in a fixed order by
- * a second kernel, so the result depends on the sizes and the variant alone. `variant` is for tests.
+ * a second kernel, so the result depends on the sizes and the variant alone. Tests force a variant.
  */
-export function gemm(device: Device, call: GemmCall, variant = chooseGemm(device.caps, call)): void {
-  const { out, M, N, K, transA = false, transB = false } = call;
+export function gemm(device: Device, asked: GemmCall, forced?: GemmVariant): void {
+  const call = asRow(asked);
+  const { out, M, N, K, transA = false, transB = false, bias } = call;
   const batch = call.batch ?? { outer: 1, inner: 1, a: [0, 0], b: [0, 0], out: [0, 0] };
   const count = batch.outer * batch.inner;
   if (M * N * count === 0) return;
-  if (K === 0) {
-    device.clear(out.range);
-    return;
-  }
+  const variant = forced ?? chooseGemm(device.caps, call);
   // Slices are whole multiples of four steps, so that vector loads stay aligned; rounding may leave fewer of them.
-  const chunk = Math.ceil(K / variant.splits / 4) * 4;
-  const splits = call.bias ? 1 : Math.ceil(K / chunk);
+  const chunk = Math.max(1, Math.ceil(K / variant.splits / 4)) * 4;
+  const splits = Math.max(1, Math.ceil(K / chunk));
   const target = splits > 1 ? device.empty([splits, out.size]) : out;
   const { rows, columns } = tileOf(variant);
-  const { bias } = call;
   const limit = device.gpu.limits.maxComputeWorkgroupsPerDimension;
   const tiles = [Math.ceil(N / columns), Math.ceil(M / rows), count * splits] as const;
   for (let z = 0; z < tiles[2]; z += limit) {
@@ -156,10 +161,10 @@ export function gemm(device: Device, call: GemmCall, variant = chooseGemm(device
           buffers: [call.a, call.b, target, ...(bias ? [bias] : [])].map((tensor) => tensor.range),
           // prettier-ignore
           uniforms: [
-            M, N, K, splits === 1 ? Math.ceil(K / 4) * 4 : chunk,
+            M, N, K, chunk,
             transA ? M : K, transB ? K : N, N, out.size,
             splits, batch.inner, ...batch.a, ...batch.b, ...batch.out,
-            y, x, z, 0,
+            y, x, z,
           ],
           workgroups: [Math.min(limit, tiles[0] - x), Math.min(limit, tiles[1] - y), Math.min(limit, tiles[2] - z)],
         });

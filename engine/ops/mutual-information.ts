@@ -176,15 +176,17 @@ function runFewClasses({ device, inputs, outputs, attrs }: RunCall<Attrs>): void
   const [natural, adversarial] = [nth(inputs, 0), nth(inputs, 1)];
   const [mi, joint, logRatio, probabilities] = [nth(outputs, 0), nth(outputs, 1), nth(outputs, 2), nth(outputs, 3)];
   const [m = 0, classes = 0] = natural.shape;
-  const C4 = widthOf(classes) / 4;
+  const width = widthOf(classes);
+  const C4 = width / 4;
   const TILES = C4 * C4;
   // Barriers cost software adapters a switch per subgroup, so the workgroup is as small as the tiles allow.
   const WG = device.caps.software ? (TILES <= 32 ? 32 : 64) : 128;
+  const SLICES = Math.floor(WG / TILES);
   device.dispatch({
     kernel: fewClassesKernel,
-    constants: { C4, TILES, WG, SLICES: Math.floor(WG / TILES), SYM: attrs.symmetrize },
+    constants: { C4, TILES, WG, SLICES, SYM: attrs.symmetrize },
     buffers: [natural, adversarial, mi, joint, probabilities, logRatio].map((tensor) => tensor.range),
-    uniforms: [m, classes],
+    uniforms: [m, classes, Math.min(SLICES, m), Math.min(WG, classes * width)],
     workgroups: [1],
   });
 }
@@ -211,15 +213,14 @@ function runManyClasses({ device, inputs, outputs, attrs }: RunCall<Attrs>): voi
   const [p, q] = [nth(outputs, 3), nth(outputs, 4)];
   const [m = 0, classes = 0] = natural.shape;
   const width = widthOf(classes);
-  const sizes = [m, classes, width];
+  const WG = lanes(device);
   device.dispatch({
     kernel: rowsKernel,
-    constants: { LANES: lanes(device) },
+    constants: { LANES: WG },
     buffers: [natural.range, adversarial.range, p.range, q.range],
-    uniforms: sizes,
+    uniforms: [m, classes, width, Math.min(WG, classes)],
     workgroups: foldWorkgroups(2 * m),
   });
-  const WG = lanes(device);
   const chunks = Math.ceil((width * width) / ENTRIES);
   device.scope(() => {
     const sums = device.empty([width, width]);
@@ -229,14 +230,14 @@ function runManyClasses({ device, inputs, outputs, attrs }: RunCall<Attrs>): voi
       kernel: entriesKernel,
       constants: { WG, ENTRIES, SYM: attrs.symmetrize },
       buffers: [sums.range, joint.range, logRatio.range, partials.range],
-      uniforms: sizes,
+      uniforms: [m, classes, width, WG],
       workgroups: foldWorkgroups(chunks),
     });
     device.dispatch({
       kernel: sumKernel,
       constants: { WG },
       buffers: [partials.range, mi.range],
-      uniforms: [chunks],
+      uniforms: [chunks, Math.min(WG, chunks)],
       workgroups: [1],
     });
   });
@@ -251,14 +252,15 @@ function backwardManyClasses(
   const { shape } = nth(inputs, 0);
   const [m = 0, classes = 0] = shape;
   const width = widthOf(classes);
+  const LANES = lanes(device);
   const gradientOf = (own: Tensor, other: Tensor, transB: boolean): Tensor => {
     const [h, gradient] = [device.empty([m, width]), device.empty(shape)];
     gemm(device, { a: other, b: logRatio, out: h, M: m, N: width, K: width, transB });
     device.dispatch({
       kernel: logitsKernel,
-      constants: { LANES: lanes(device) },
+      constants: { LANES },
       buffers: [own.range, h.range, upstream.range, gradient.range],
-      uniforms: [m, classes, width],
+      uniforms: [m, classes, width, Math.min(LANES, classes)],
       workgroups: foldWorkgroups(m),
     });
     h.dispose();

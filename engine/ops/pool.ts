@@ -29,13 +29,20 @@ function outputShape({ kernel, stride, padding, shape }: PoolAttrs): number[] {
 /** Windows of more elements than this are walked by loops: unrolled, they would cost too much to compile. */
 const UNROLL = 16;
 
+/** On software adapters starting a workgroup costs more than it does: there each invocation takes several elements. */
+const REPEATS = 8;
+
 type Pass = 'pool' | 'gather' | 'scatter';
+
+/** Windows that can cover one element, up to which four elements to an invocation are worth their code. */
+const COVERED = 4;
 
 /** Elements of the written tensor to an invocation; more than 1 where rows divide into vectors (see the kernel). */
 function widthOf(pass: Pass, { kernel, stride, padding, shape }: PoolAttrs): number {
   if ((shape[3] ?? 0) % 4 !== 0 || kernel[0] * kernel[1] > UNROLL || pass === 'gather') return 1;
-  if (pass === 'scatter') return 4 % stride[1] === 0 ? 4 : 1;
-  return kernel[1] === 2 && stride[1] === 2 && padding[1] === 0 ? 2 : 1;
+  if (pass === 'pool') return kernel[1] === 2 && stride[1] === 2 && padding[1] === 0 ? 2 : 1;
+  const covering = Math.ceil(kernel[0] / stride[0]) * Math.ceil(kernel[1] / stride[1]);
+  return 4 % stride[1] === 0 && covering <= COVERED ? 4 : 1;
 }
 
 function dispatchPool(kernel: Kernel, pass: Pass, attrs: PoolAttrs, tensors: readonly Tensor[]): void {
@@ -57,7 +64,7 @@ function dispatchPool(kernel: Kernel, pass: Pass, attrs: PoolAttrs, tensors: rea
       size, height, width, outHeight, outWidth, KH, KW,
       float(vector / columns), float(vector / (rows * columns)),
     ],
-    workgroups: foldWorkgroups(Math.ceil(size / 64)),
+    workgroups: foldWorkgroups(Math.ceil(size / 64 / (written.device.caps.software ? REPEATS : 1))),
     label: `maxPool2d ${pass}`,
   });
 }

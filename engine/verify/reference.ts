@@ -43,7 +43,10 @@ export interface ConvSizes {
 }
 
 /** Height or width of a convolution's or pooling's output. */
-export function outputLength(length: number, { r, stride, padding }: Pick<ConvSizes, 'r' | 'stride' | 'padding'>): number {
+export function outputLength(
+  length: number,
+  { r, stride, padding }: Pick<ConvSizes, 'r' | 'stride' | 'padding'>,
+): number {
   return Math.floor((length + 2 * padding - r) / stride) + 1;
 }
 

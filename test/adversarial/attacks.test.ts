@@ -12,9 +12,8 @@ import {
   type Device,
   type Tensor,
 } from '../../engine/index.js';
-import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { Dropout, Linear, Sequential, saveStateDict, type Module } from '../../nn/index.js';
-import { budgetWarning, fgsm, inputGradient, linfStep, pgd, summedCrossEntropy } from '../../adversarial/index.js';
+import { budgetWarning, fgsm, inputGradient, linfStep, pgd, sampleCrossEntropy } from '../../adversarial/index.js';
 import { testDevice } from '../support/device.js';
 import { expectGolden, expectGoldenEqual, expectGoldenMaxAbs, goldenTolerance, loadGolden } from '../support/golden.js';
 import { uniformFloats } from '../support/values.js';
@@ -44,7 +43,7 @@ describe('golden attacks', () => {
 
       const logits = net.eval().forward(x);
       expectGolden(await logits.floats(), golden.output('logits'), goldenTolerance.attacks, 'logits');
-      const gradient = inputGradient(net, x, y, summedCrossEntropy);
+      const gradient = inputGradient(net, x, y, sampleCrossEntropy);
       expectGolden(await gradient.floats(), golden.output('d_x_ce_sum'), goldenTolerance.attacks, 'd_x_ce_sum');
 
       const fast = fgsm(net, x, y, { eps });
@@ -150,7 +149,7 @@ describe('pgd and fgsm', () => {
       const before = await saveStateDict(net);
       const modes = net.modules().map((module) => module.training);
       const loss = async (images: Tensor): Promise<number> =>
-        noGrad(device, () => summedCrossEntropy(net.eval().forward(images), y)).item();
+        noGrad(device, () => sampleCrossEntropy(net.eval().forward(images), y).sum()).item();
       const adversarial = pgd(net, x, y, { eps: 0.1, stepSize: 0.02, steps: 5, generator: new Generator(1) });
       const fast = fgsm(net, x, y, { eps: 0.1 });
       expect(net.modules().map((module) => module.training)).toEqual(modes);
@@ -194,15 +193,13 @@ describe('pgd and fgsm', () => {
         device.scope(work);
         return device.counters.dispatches - before;
       };
-      const loss = (leaf: Tensor): Tensor => summedCrossEntropy(net.forward(leaf), y);
-      const toInput = dispatches(() => {
+      const gradients = (parameters: Tensor[]): Tensor[] => {
         const leaf = x.detach().requireGrad();
-        return grad(loss(leaf), [leaf]);
-      });
-      const toEverything = dispatches(() => {
-        const leaf = x.detach().requireGrad();
-        return grad(loss(leaf), [leaf, ...net.parameters()]);
-      });
+        const losses = sampleCrossEntropy(net.forward(leaf), y);
+        return grad(losses, [leaf, ...parameters], { gradOutput: losses.onesLike() });
+      };
+      const toInput = dispatches(() => gradients([]));
+      const toEverything = dispatches(() => gradients(net.parameters()));
       expect(toInput).toBeLessThan(toEverything);
       const before = { ...device.counters };
       const steps = 7;
@@ -261,10 +258,10 @@ describe('pgd and fgsm', () => {
       const [x, y] = batch();
       const options = { eps: 0.1, stepSize: 0.1, steps: 1, start: 'none' } as const;
       const up = await pgd(net, x, y, options).floats();
-      const down = await pgd(net, x, y, {
-        ...options,
-        loss: (logits, labels) => crossEntropy(logits, labels, { reduction: 'sum' }).neg(),
-      }).floats();
+      const downwards = (logits: Tensor, labels: Tensor): Tensor => sampleCrossEntropy(logits, labels).neg();
+      const down = await pgd(net, x, y, { ...options, loss: downwards }).floats();
+      const summed = await pgd(net, x, y, { ...options, loss: (...args) => downwards(...args).sum() }).floats();
+      expect(summed).toEqual(down);
       const from = await x.floats();
       for (const [i, value] of from.entries()) {
         const [a = 0, b = 0] = [up[i], down[i]];

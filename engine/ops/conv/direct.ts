@@ -45,14 +45,14 @@ function tapBlock({ kernel, stride, dilation }: ConvGeometry, wholeRows: boolean
 
 /**
  * The measured table of register tiles: on 8-wide vectors (llvmpipe, broadcast) 32 sums a lane are best, on 4-wide ones
- * (SwiftShader, quad) 64 to 128.
+ * (SwiftShader, quad) 64.
  */
 function directPatch(sharing: Sharing, block: TapBlock, k: number): Patch {
   if (k === 1) return { k: 1, y: 4, x: 4 };
   if (k <= 4) return { k: 4, y: 2, x: 4 };
   if (block.r === 1 && block.q > 1) return { k: 8, y: 1, x: 4 };
   if (sharing !== 'quad') return { k: 8, y: 2, x: 2 };
-  return block.r === 3 ? { k: 8, y: 4, x: 4 } : { k: 16, y: 2, x: 2 };
+  return block.r === 3 ? { k: 8, y: 2, x: 4 } : { k: 16, y: 2, x: 2 };
 }
 
 /** Lanes of a workgroup: one subgroup on software adapters, where more of them only cost synchronisation. */
@@ -102,6 +102,8 @@ export function directGather(
     ...{ WG: workgroup, TY: patch.y, TX: patch.x, TP: patch.y * patch.x, TK: patch.k, TK4: Math.floor(patch.k / 4) },
     ...{ BR: block.r, BQ: block.q, PH: patch.y + block.r - 1, PW: patch.x + block.q - 1, NW: weights },
     NL: Math.ceil(weights / Math.max(4, caps.subgroupSize)),
+    NB: Math.ceil(patch.k / Math.max(4, caps.subgroupSize)),
+    FULL: k % patch.k === 0,
     FOURS: sharing !== 'broadcast' && patch.k % 4 === 0,
     VEC_WEIGHT: sharing === 'plain' && patch.k % 4 === 0,
   };
@@ -131,7 +133,7 @@ export function directGather(
       ];
       device.dispatch({
         kernel: directKernel,
-        constants,
+        constants: { ...constants, ONE_BLOCK: v.count === block.r && h.count === block.q },
         buffers: [tensors.input.range, packed.range, (tensors.bias ?? packed).range, tensors.output.range],
         uniforms,
         workgroups: [gridX, gridY, kBlocks * geometry.groups],

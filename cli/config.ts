@@ -1,0 +1,134 @@
+import type { OptionValues } from '../adversarial/objectives/objective.js';
+import { objectiveNamed } from '../adversarial/objectives/registry.js';
+import type { Preset } from '../adversarial/presets.js';
+import type { Cnn4Init } from '../nn/models/cnn4.js';
+import { StepSchedule } from '../nn/optim/schedule.js';
+import { UsageError, asUsage } from './errors.js';
+
+/** The names of the datasets that there are. */
+export const DATASETS = ['mnist'] as const;
+export type DatasetName = (typeof DATASETS)[number];
+
+/** The names of the models that there are. */
+export const MODELS = ['cnn4'] as const;
+export type ModelName = (typeof MODELS)[number];
+
+/** A model, as far as it takes to build it anew. */
+export interface ModelConfig {
+  readonly name: ModelName;
+  readonly width: number;
+  readonly classes: number;
+  readonly init: Cnn4Init;
+  readonly dropout: number;
+}
+
+/** Every setting of a training run, resolved: what `config.json` holds. */
+export interface TrainConfig {
+  readonly preset: string;
+  readonly dataset: { readonly name: DatasetName; readonly folder: string | null; readonly subset: number | null };
+  readonly model: ModelConfig;
+  readonly objective: { readonly name: string; readonly options: OptionValues };
+  /** The adversary of training; also the radius that the trained model is evaluated at. */
+  readonly attack: {
+    readonly eps: number;
+    readonly steps: number;
+    /** Null for a quarter of what the ramp has made of eps. */
+    readonly stepSize: number | null;
+    readonly rampFraction: number;
+  };
+  readonly training: {
+    readonly steps: number | null;
+    readonly epochs: number | null;
+    readonly batchSize: number;
+    readonly lr: number;
+    /** Epochs from which on the rate is multiplied by `lrGamma`. */
+    readonly lrDrops: readonly number[];
+    readonly lrGamma: number;
+    readonly momentum: number;
+    readonly weightDecay: number;
+  };
+  readonly seed: number;
+}
+
+/** What the command line may set over a preset; undefined is what it does not set. */
+export interface TrainOptions {
+  readonly dataset: DatasetName;
+  readonly data?: string;
+  readonly subset?: number;
+  readonly model: ModelName;
+  readonly width?: number;
+  readonly objective?: string;
+  readonly lambda?: number;
+  readonly beta?: number;
+  readonly pairReduction?: string;
+  readonly eps?: number;
+  readonly attackSteps?: number;
+  readonly stepSize?: number;
+  readonly ramp?: number;
+  readonly steps?: number;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly lr?: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly seed: number;
+}
+
+/** MNIST's. */
+const CLASSES = 10;
+
+/**
+ * A preset with the command line's options in place of its own.
+ *
+ * @throws UsageError for an unknown objective, options that it does not have, or both of steps and epochs
+ */
+export function resolveConfig(preset: Preset, options: TrainOptions): TrainConfig {
+  const objective = resolveObjective(preset, options);
+  return {
+    preset: preset.name,
+    dataset: { name: options.dataset, folder: options.data ?? null, subset: options.subset ?? null },
+    model: { name: options.model, classes: CLASSES, ...preset.model, width: options.width ?? preset.model.width },
+    objective: { name: objective.name, options: objective.options },
+    attack: resolveAttack(preset, options),
+    training: resolveTraining(preset, options),
+    seed: options.seed,
+  };
+}
+
+function resolveObjective(preset: Preset, options: TrainOptions): TrainConfig['objective'] {
+  const { objective: name = preset.objective.name, lambda, beta, pairReduction } = options;
+  const own = name === preset.objective.name ? preset.objective.options : {};
+  const given = Object.entries({ lambda, beta, pairReduction }).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const],
+  );
+  return asUsage(() => objectiveNamed(name, { ...own, ...Object.fromEntries(given) }));
+}
+
+function resolveAttack(preset: Preset, options: TrainOptions): TrainConfig['attack'] {
+  const { attack } = preset.training;
+  return {
+    eps: options.eps ?? attack.eps,
+    steps: options.attackSteps ?? attack.steps,
+    stepSize: options.stepSize ?? attack.stepSize ?? null,
+    rampFraction: options.ramp ?? attack.rampFraction ?? 0,
+  };
+}
+
+function resolveTraining({ training }: Preset, options: TrainOptions): TrainConfig['training'] {
+  if (options.steps !== undefined && options.epochs !== undefined) {
+    throw new UsageError('--steps and --epochs: give one of them, to say how long to train');
+  }
+  const own = options.steps === undefined && options.epochs === undefined;
+  const schedule = typeof training.lr === 'number' ? new StepSchedule({ baseLr: training.lr }) : training.lr;
+  const { drops, gamma } = schedule instanceof StepSchedule ? schedule : new StepSchedule({ baseLr: schedule.at(1) });
+  return {
+    steps: options.steps ?? (own ? (training.steps ?? null) : null),
+    epochs: options.epochs ?? (own ? (training.epochs ?? null) : null),
+    batchSize: options.batchSize ?? training.batchSize,
+    lr: options.lr ?? schedule.at(1),
+    lrDrops: drops,
+    lrGamma: gamma,
+    momentum: options.momentum ?? training.momentum,
+    weightDecay: options.weightDecay ?? training.weightDecay,
+  };
+}

@@ -1,0 +1,101 @@
+import { readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { METRICS_FILE, createRunFolder, writeFileAtomic } from '../node/files.js';
+import { openMetrics, type MetricsRecord } from '../node/metrics.js';
+import { UsageError } from './errors.js';
+
+/** The files of a run, by what they hold. */
+export const RUN_FILES = {
+  config: 'config.json',
+  metrics: METRICS_FILE,
+  model: 'model.safetensors',
+  report: 'report.html',
+} as const;
+
+/** Where a command is to write to. */
+export interface Place {
+  readonly path: string;
+  /** Replace the run that is there. */
+  readonly force: boolean;
+}
+
+/** The names in a folder; undefined where there is no such folder. */
+async function namesIn(folder: string): Promise<string[] | undefined> {
+  return readdir(folder).catch(() => undefined);
+}
+
+/**
+ * The folder that a command is to write to, checked before anything is done: the one that was named, which holds a run only
+ * if `force` is set, or else the first of `runs/<name>`, `runs/<name>-2`, ... that there is not. Nothing is made yet.
+ *
+ * @throws UsageError where the named folder holds anything
+ */
+export async function chooseFolder(
+  named: string | undefined,
+  name: string,
+  force: boolean | undefined,
+): Promise<Place> {
+  if (named === undefined) return { path: await freeFolder(join('runs', name)), force: false };
+  const names = (await namesIn(named)) ?? [];
+  if (names.length > 0 && !names.includes(RUN_FILES.metrics)) {
+    throw new UsageError(`--out ${named}: is not empty and holds no run; name a new or an empty folder`);
+  }
+  if (names.length > 0 && force !== true) {
+    throw new UsageError(`--out ${named}: holds a run already; name another folder, or replace it with --force`);
+  }
+  return { path: named, force: force === true };
+}
+
+async function freeFolder(base: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const path = number === 1 ? base : `${base}-${number}`;
+    const names = await namesIn(path);
+    if (names === undefined || names.length === 0) return path;
+  }
+}
+
+/** A run's folder that is being written. */
+export interface OpenRun {
+  /** Absolute. */
+  readonly path: string;
+  /** Appends a line to the metrics file. */
+  readonly log: (record: MetricsRecord) => void;
+}
+
+/**
+ * Makes a run's folder, writes its configuration, opens its metrics file and does the work. Where that fails before anything
+ * was logged, nothing is left.
+ *
+ * @throws ArgumentError where the folder cannot be made or written to, and what the work throws
+ */
+export async function inRunFolder<T>(
+  place: Place,
+  config: Readonly<Record<string, unknown>>,
+  work: (run: OpenRun) => Promise<T>,
+): Promise<T> {
+  const existed = (await namesIn(place.path)) !== undefined;
+  const path = await createRunFolder(place.path, { force: place.force });
+  let lines = 0;
+  try {
+    await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);
+    const metrics = openMetrics(join(path, RUN_FILES.metrics));
+    try {
+      return await work({
+        path,
+        log: (record) => {
+          metrics.write(record);
+          lines++;
+        },
+      });
+    } finally {
+      metrics.close();
+    }
+  } catch (error) {
+    if (lines === 0) {
+      for (const name of [RUN_FILES.config, RUN_FILES.metrics]) await rm(join(path, name), { force: true });
+      // Where it is not empty after all, it stays.
+      if (!existed) await rmdir(path).catch(() => undefined);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,67 @@
+import type { Evaluation } from '../adversarial/evaluation-tally.js';
+import type { Proportion } from '../adversarial/statistics.js';
+import type { StepRecord } from '../adversarial/trainer.js';
+import { FormatError } from '../engine/errors.js';
+import { readMetrics, type MetricsRecord } from '../node/metrics.js';
+
+/** What a metrics file says of one step: its number, and every other number of it by name. */
+export interface HistoryStep {
+  readonly step: number;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** A training step as a line of the metrics file; `run` tells the runs of one file apart. */
+export function stepLine(record: StepRecord, stepsPerSecond: number, run?: string): MetricsRecord {
+  const { step, epoch, lr, eps, metrics } = record;
+  return { ...(run === undefined ? {} : { run }), step, epoch, lr, eps, ...metrics, stepsPerSecond };
+}
+
+/** The accuracies of an evaluation by name: natural, each attack, and the worst case over them. */
+export function accuraciesOf({ natural, attacks, worstCase }: Evaluation): Record<string, Proportion> {
+  const each = Object.entries(attacks).map(([name, { accuracy }]) => [name, accuracy] as const);
+  return {
+    natural: natural.accuracy,
+    ...Object.fromEntries(each),
+    ...(each.length > 0 && { 'worst case': worstCase }),
+  };
+}
+
+/** An evaluation as lines of the metrics file, one to each accuracy. */
+export function evaluationLines(evaluation: Evaluation, run?: string): MetricsRecord[] {
+  return Object.entries(accuraciesOf(evaluation)).map(([name, { value, low, high, count, total }]) => ({
+    ...(run === undefined ? {} : { run }),
+    evaluation: name,
+    accuracy: value,
+    low,
+    high,
+    count,
+    total,
+    ...evaluation.attacks[name]?.settings,
+  }));
+}
+
+/**
+ * The steps of a run's metrics file.
+ *
+ * @throws ArgumentError where there is none; FormatError where a line is no JSON object, or says neither `step` nor
+ * `evaluation`, as every line of a run does
+ */
+export async function readHistory(path: string): Promise<HistoryStep[]> {
+  const records = await readMetrics(path);
+  return records.flatMap((record, index) => {
+    const { step } = record;
+    if (typeof step === 'number') return [{ step, values: numbersOf(record) }];
+    if (typeof record['evaluation'] === 'string') return [];
+    throw new FormatError(`${path}: record ${index + 1} has no number 'step'; it is no metrics file of a run`);
+  });
+}
+
+/** A training step as the report shows it. */
+export function historyStep({ step, lr, eps, metrics }: StepRecord): HistoryStep {
+  return { step, values: { lr, eps, ...metrics } };
+}
+
+function numbersOf(record: MetricsRecord): Record<string, number> {
+  const numbers = Object.entries(record).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  return Object.fromEntries(numbers.filter(([name]) => name !== 'step'));
+}

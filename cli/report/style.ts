@@ -1,0 +1,47 @@
+/** The report's style sheet. Both colour schemes take their colours from the variables at the top. */
+export const STYLE = `
+:root {
+  color-scheme: light dark;
+  --ground: #ffffff; --panel: #f5f6f8; --ink: #1b1f24; --faint: #5c6670; --line: #d5dae0;
+  --series-1: #0b6bcb; --series-2: #c4480c; --series-3: #0f7b55; --series-4: #7a3fc0;
+  --heat-0: #eef2f7; --heat-1: #0b4f9c; --heat-text-0: #1b1f24; --heat-text-1: #ffffff;
+  --good: #0f7b55; --bad: #b3261e;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ground: #14171b; --panel: #1e2329; --ink: #e8eaed; --faint: #a3adb8; --line: #3a424c;
+    --series-1: #6cb2ff; --series-2: #ff9a5c; --series-3: #4fd0a0; --series-4: #c49bff;
+    --heat-0: #20262d; --heat-1: #8cc4ff; --heat-text-0: #e8eaed; --heat-text-1: #0d1116;
+    --good: #4fd0a0; --bad: #ff8a80;
+  }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 68rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .4rem; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .6rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+h3 { font-size: 1.02rem; margin: 1.4rem 0 .4rem; }
+p { margin: .4rem 0; max-width: 46rem; }
+.faint, figcaption, caption { color: var(--faint); }
+table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: .4rem; }
+th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
+thead th { border-bottom-width: 2px; }
+th[scope=row] { font-weight: 600; }
+.scroll { overflow-x: auto; }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem; }
+.charts figure { background: var(--panel); border-radius: .5rem; padding: .8rem .9rem .4rem; margin: 0; }
+figure { margin: .6rem 0; }
+figcaption { font-size: .9rem; margin-bottom: .3rem; }
+figcaption strong { color: var(--ink); }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin: 0 .35em 0 .7em; }
+.key.k0 { background: var(--series-1); } .key.k1 { background: var(--series-2); }
+.key.k2 { background: var(--series-3); } .key.k3 { background: var(--series-4); }
+.pixels { width: 84px; height: 84px; image-rendering: pixelated; display: block; border: 1px solid var(--line); }
+.examples td { padding: .4rem .8rem .4rem 0; } .examples small { display: block; color: var(--faint); }
+.right { color: var(--good); font-weight: 600; } .wrong { color: var(--bad); font-weight: 600; }
+.scale { display: inline-block; width: 9rem; height: .8rem; border: 1px solid var(--line); vertical-align: middle;
+  margin: 0 .5rem; background: linear-gradient(90deg, rgb(33,102,172), #fff, rgb(178,24,43)); }
+.warning { border-left: 3px solid var(--bad); padding: .2rem 0 .2rem .8rem; }
+ul { padding-left: 1.2rem; }
+`;

@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { writeFileAtomic } from '../node/files.js';
+import type { OpenedDevice } from './device.js';
+import { version } from '../package.json';
+import type { ModelConfig, TrainConfig } from './config.js';
+import { RUN_FILES } from './folders.js';
+import type { ReportData } from './report/data.js';
+
+/** Writes the report into a folder, and returns its path. */
+export async function writeReport(folder: string, data: ReportData): Promise<string> {
+  // Loaded when it is needed: what draws the charts takes longer to load than everything else together.
+  const { renderReport } = await import('./report/page.js');
+  const path = join(folder, RUN_FILES.report);
+  await writeFileAtomic(path, renderReport(data));
+  return path;
+}
+
+/** What a report says of the machine. */
+export function environmentOf({ choice }: OpenedDevice): Record<string, string> {
+  return {
+    adapter: `${choice.kind}: ${choice.driver}`,
+    bulwark: version,
+    'Node.js': `${process.version} on ${process.platform} ${process.arch}`,
+    date: new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC',
+  };
+}
+
+/** The settings of a run as a report lists them. */
+export function settingsOf(config: TrainConfig): Record<string, string> {
+  const { dataset, model, objective, attack, training, seed, preset } = config;
+  const number = (value: number): string => String(Number(value.toPrecision(6)));
+  const options = Object.entries(objective.options).map(([name, value]) => `${name} ${String(value)}`);
+  const drops =
+    training.lrDrops.length > 0 ? `, times ${training.lrGamma} at epochs ${training.lrDrops.join(', ')}` : '';
+  return {
+    preset,
+    dataset: `${dataset.name}${dataset.subset === null ? '' : `, the first ${dataset.subset} images`}`,
+    ...modelSettings(model),
+    objective: [objective.name, ...options].join(', '),
+    'training attack':
+      objective.name === 'plain'
+        ? 'none'
+        : `PGD, eps ${number(attack.eps)}, ${attack.steps} steps of ${attack.stepSize === null ? 'eps / 4' : number(attack.stepSize)}, ` +
+          `eps ramped up over ${number(100 * attack.rampFraction)} % of the run`,
+    length: training.steps === null ? `${training.epochs} epochs` : `${training.steps} steps`,
+    'batch size': String(training.batchSize),
+    'learning rate': number(training.lr) + drops,
+    momentum: number(training.momentum),
+    'weight decay': number(training.weightDecay),
+    seed: String(seed),
+  };
+}
+
+/** A model's settings as a report lists them. */
+export function modelSettings({ name, width, init, dropout }: ModelConfig): Record<string, string> {
+  return { model: `${name}, width ${width}, ${init} initialisation, dropout ${dropout}` };
+}

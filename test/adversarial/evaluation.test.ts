@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  Trainer,
+  evaluate,
+  fgsmAttack,
+  pgdAttack,
+  standardAT,
+  type Attack,
+  type EvaluateOptions,
+  type Evaluation,
+} from '../../adversarial/index.js';
+import { Dataset } from '../../data/dataset.js';
+import { ArgumentError, ShapeError, tensor, type Device, type Tensor } from '../../engine/index.js';
+import { saveStateDict } from '../../nn/index.js';
+import { testDevice } from '../support/device.js';
+import { SmallNet, smallImages } from './small-images.js';
+
+let device: Device;
+let net: SmallNet;
+beforeAll(async () => {
+  device = await testDevice();
+  net = new SmallNet(device);
+  const attack = { eps: 0.1, steps: 4 };
+  const training = { batchSize: 16, steps: 25, lr: 0.05, momentum: 0.9 };
+  const trainer = new Trainer({ model: net, dataset: smallImages(96), objective: standardAT(), attack, ...training });
+  await trainer.run();
+  trainer.dispose();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+const test = smallImages(50, 9);
+const attacks = {
+  fgsm: fgsmAttack({ eps: 0.25 }),
+  pgd: pgdAttack({ eps: 0.25, stepSize: 0.05, steps: 8 }),
+};
+const run = (options: EvaluateOptions = {}): Promise<Evaluation> => evaluate(net, test, { attacks, ...options });
+
+describe('evaluate', () => {
+  it('measures each attack, the worst case and the joint distribution', async () => {
+    const result = await run();
+    const { labels } = test;
+    expect(result).toMatchObject({ dataset: 'stripes', size: 50, classes: 3, exampleShape: [1, 6, 6], warnings: [] });
+    expect(Object.keys(result.attacks)).toEqual(['fgsm', 'pgd']);
+    const versions = [result.natural, ...Object.values(result.attacks)];
+    for (const { accuracy, predictions } of versions) {
+      const count = labels.filter((label, i) => label === predictions[i]).length;
+      expect(accuracy).toMatchObject({ count, total: 50, value: count / 50 });
+      expect(accuracy.low).toBeLessThan(accuracy.high);
+    }
+    const robust = labels.filter((label, i) => versions.every(({ predictions }) => predictions[i] === label));
+    expect(result.worstCase.count).toBe(robust.length);
+    expect(result.natural.accuracy.value).toBeGreaterThan(0.9);
+    expect(result.attacks['pgd']?.accuracy.value).toBeLessThan(result.natural.accuracy.value);
+    expect(result.attacks['pgd']?.settings).toMatchObject({ attack: 'pgd', eps: 0.25, stepSize: 0.05, steps: 8 });
+    const { joint } = result.attacks['fgsm'] ?? {};
+    const entries = joint?.distribution.flat() ?? [];
+    expect(entries).toHaveLength(9);
+    expect(entries.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
+    expect(joint?.maximum).toBeCloseTo(Math.log(3), 12);
+    expect(joint?.mutualInformation).toBeGreaterThan(0);
+    expect(joint?.mutualInformation).toBeLessThan(Math.log(3));
+    expect(joint?.symmetrizedMutualInformation).toBeGreaterThan(0);
+  });
+
+  it('gives examples from every class in turn, natural and under each attack', async () => {
+    const { examples, natural, attacks: results } = await run({ examples: 7, batchSize: 4 });
+    expect(examples.map(({ label }) => label)).toEqual([0, 1, 2, 0, 1, 2, 0]);
+    expect(examples.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    for (const { index, label, ...example } of examples) {
+      expect(label).toBe(test.labels[index]);
+      expect(example.natural.prediction).toBe(natural.predictions[index]);
+      const image = test.gather([index]).images;
+      expect(example.natural.image).toEqual(image);
+      for (const name of ['fgsm', 'pgd']) {
+        const version = example.attacks[name];
+        expect(version?.prediction).toBe(results[name]?.predictions[index]);
+        const moved = version?.image.map((value, i) => Math.abs(value - (image[i] ?? NaN))) ?? [];
+        expect(Math.max(...moved)).toBeLessThanOrEqual(0.25 + 1e-6);
+        expect(Math.max(...moved)).toBeGreaterThan(0.1);
+      }
+    }
+    expect((await run({ examples: 0 })).examples).toEqual([]);
+  });
+
+  it('gives each example the same result in any batch size and beside any other attack', async () => {
+    const whole = await run({ batchSize: 50, seed: 3 });
+    for (const batchSize of [3, 16, 100]) {
+      const parts = await run({ batchSize, seed: 3 });
+      expect(parts.natural.predictions).toEqual(whole.natural.predictions);
+      for (const name of ['fgsm', 'pgd']) {
+        expect(parts.attacks[name]?.predictions).toEqual(whole.attacks[name]?.predictions);
+        for (const [a, row] of (whole.attacks[name]?.joint.distribution ?? []).entries()) {
+          for (const [b, value] of row.entries()) {
+            expect(parts.attacks[name]?.joint.distribution[a]?.[b]).toBeCloseTo(value, 5);
+          }
+        }
+      }
+    }
+    const alone = await run({ attacks: { pgd: attacks.pgd }, seed: 3 });
+    expect(alone.attacks['pgd']?.predictions).toEqual(whole.attacks['pgd']?.predictions);
+    expect(alone.examples[0]?.attacks['pgd']?.image).toEqual(whole.examples[0]?.attacks['pgd']?.image);
+  });
+
+  it('leaves the model, its modes and the memory as they were', async () => {
+    net.train();
+    net.bn.eval();
+    await run();
+    const before = { state: await saveStateDict(net), memory: device.memory() };
+    await run();
+    expect(device.memory()).toEqual(before.memory);
+    expect(await saveStateDict(net)).toEqual(before.state);
+    expect([net.training, net.bn.training, net.drop.training]).toEqual([true, false, true]);
+  });
+
+  it("takes functions and attacks of one's own, reads back once a batch, and reports how far it is", async () => {
+    const darken: Attack = {
+      settings: { attack: 'darken' },
+      warnings: ['it is not much of an attack'],
+      run: (_model, x: Tensor) => x.mul(0.5),
+    };
+    const seen: number[] = [];
+    const model = (x: Tensor): Tensor => net.eval().forward(x);
+    const before = device.counters.readbacks;
+    const result = await evaluate(model, test, {
+      device,
+      attacks: { darken },
+      batchSize: 20,
+      onProgress: ({ done, total, secondsLeft }) => {
+        expect(total).toBe(50);
+        expect(secondsLeft).toBeGreaterThanOrEqual(0);
+        seen.push(done);
+      },
+    });
+    expect(seen).toEqual([20, 40, 50]);
+    expect(device.counters.readbacks - before).toBe(3);
+    expect(result.warnings).toEqual(['darken: it is not much of an attack']);
+    expect(result.attacks['darken']?.settings).toEqual({ attack: 'darken' });
+  });
+
+  it('stops at a signal', async () => {
+    const controller = new AbortController();
+    const onProgress = (): void => controller.abort(new Error('enough'));
+    await expect(run({ batchSize: 10, signal: controller.signal, onProgress })).rejects.toThrow('enough');
+  });
+
+  it.each<[string, EvaluateOptions, RegExp]>([
+    ['a batch size of 0', { batchSize: 0 }, /batchSize is 0; expected an integer from 1 up/],
+    ['half an example', { examples: 0.5 }, /examples is 0.5/],
+    [
+      'an attack called natural',
+      { attacks: { natural: attacks.fgsm } },
+      /'natural' names the results without an attack/,
+    ],
+  ])('%s is refused', async (_, options, message) => {
+    await expect(run(options)).rejects.toThrow(ArgumentError);
+    await expect(run(options)).rejects.toThrow(message);
+  });
+
+  it('refuses what it cannot evaluate', async () => {
+    await expect(evaluate((x) => x, test)).rejects.toThrow(/say where it lives/);
+    const empty = new Dataset({
+      name: 'none',
+      images: new Float32Array(),
+      labels: [],
+      shape: [0, 1, 6, 6],
+      classes: 3,
+    });
+    await expect(evaluate(net, empty)).rejects.toThrow(/none has no examples/);
+    const narrow = (x: Tensor): Tensor =>
+      net
+        .eval()
+        .forward(x)
+        .slice([null, { end: 2 }]);
+    await expect(evaluate(narrow, test, { device })).rejects.toThrow(ShapeError);
+    const broken = new SmallNet(device);
+    broken.fc.weight.copyFrom(tensor(new Float32Array(108).fill(NaN), { device, shape: [3, 36] }));
+    await expect(evaluate(broken, test)).rejects.toThrow(/logits that are NaN; its weights are not usable/);
+    broken.dispose();
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import {
+  MNIST_PAPER,
+  MNIST_RECOMMENDED,
+  OBJECTIVES,
+  mimaeAT,
+  objectiveNamed,
+  type OptionValues,
+} from '../../adversarial/index.js';
+import { ArgumentError } from '../../engine/errors.js';
+
+describe('objectives by name', () => {
+  it('are all there, with their defaults', () => {
+    expect(OBJECTIVES.map(({ name }) => name)).toEqual(['plain', 'standard-at', 'mimae-at']);
+    for (const { name, defaults, summary } of OBJECTIVES) {
+      expect(objectiveNamed(name)).toMatchObject({ name, options: defaults });
+      expect(summary).toMatch(/\.$/);
+    }
+    expect(objectiveNamed('mimae-at').options).toEqual({
+      lambda: 0.4,
+      beta: 1,
+      symmetrize: true,
+      pairReduction: 'sum',
+      martCompat: false,
+    });
+  });
+
+  it.each<[string, OptionValues, RegExp]>([
+    ['mimae', {}, /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, mimae-at/],
+    ['MIMAE_AT', {}, /did you mean mimae-at\?/],
+    ['standart-at', {}, /did you mean standard-at\?/],
+    ['xyzzy-frobnicate', {}, /unknown objective 'xyzzy-frobnicate'; there are plain, standard-at, mimae-at/],
+    ['mimae-at', { lamda: 1 }, /unknown option of mimae-at 'lamda' \(did you mean lambda\?\); there are lambda, beta/],
+    ['plain', { lambda: 1 }, /unknown option of plain 'lambda'; there are none/],
+    ['mimae-at', { lambda: 'high' }, /mimae-at: lambda is string high; expected a number/],
+    ['mimae-at', { symmetrize: 1 }, /symmetrize is number 1; expected a boolean/],
+    ['mimae-at', { pairReduction: 'max' }, /pairReduction is 'max'; expected sum or mean/],
+    ['mimae-at', { beta: -1 }, /beta is -1; expected a finite number from 0 up/],
+    ['mimae-at', { lambda: NaN }, /lambda is NaN/],
+  ])('%s with %o is refused', (name, options, message) => {
+    expect(() => objectiveNamed(name, options)).toThrow(ArgumentError);
+    expect(() => objectiveNamed(name, options)).toThrow(message);
+  });
+
+  it('do not share their options', () => {
+    const objective = mimaeAT();
+    Object.assign(objective.options, { beta: 7 });
+    expect(mimaeAT().options['beta']).toBe(1);
+  });
+});
+
+describe('presets', () => {
+  it('the recommended one is in order', () => {
+    expect(MNIST_RECOMMENDED.warnings).toEqual([]);
+    expect(MNIST_RECOMMENDED.objective.options).toMatchObject({ lambda: 0.4, beta: 0.1, pairReduction: 'sum' });
+    for (const { warnings } of Object.values(MNIST_RECOMMENDED.attacks)) expect(warnings).toEqual([]);
+  });
+
+  it("the paper's says that its adversary cannot reach its ball", () => {
+    expect(MNIST_PAPER.warnings.join('\n')).toMatch(/10 steps of 0.01 move 0.1 at most, less than eps 0.3/);
+    const { attacks } = MNIST_PAPER;
+    expect(attacks['pgd-20']?.warnings).toEqual([expect.stringMatching(/20 steps of 0.005 move 0.1 at most/)]);
+    expect(Object.values(attacks).map(({ settings }) => settings)).toEqual([
+      { attack: 'fgsm', norm: 'linf', eps: 0.3 },
+      { attack: 'pgd', norm: 'linf', eps: 0.3, stepSize: 0.005, steps: 20, start: 'uniform' },
+      { attack: 'pgd', norm: 'linf', eps: 0.3, stepSize: 0.005, steps: 40, start: 'uniform' },
+    ]);
+  });
+});

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { ArgumentError, type Capabilities } from '../../engine/index.js';
+import { chooseConv, convGeometry, convVariants, type ConvOptions, type ConvPass } from '../../engine/ops/conv.js';
+
+function adapter(subgroupSize: number, software: boolean): Capabilities {
+  return { subgroupSize, software, vendor: '', architecture: '', description: '' };
+}
+
+const LLVMPIPE = adapter(8, true);
+const SWIFTSHADER = adapter(4, true);
+const GPU = adapter(32, false);
+const BASE = adapter(0, false);
+
+function square(channels: number, filters: number, size: number, options: ConvOptions = {}, kernel = 3) {
+  const groups = options.groups ?? 1;
+  return convGeometry('test', [64, channels, size, size], [filters, channels / groups, kernel, kernel], options);
+}
+
+describe('chooseConv', () => {
+  it.each<[string, Capabilities, ConvPass, ReturnType<typeof square>, string]>([
+    ['few channels: direct', LLVMPIPE, 'forward', square(16, 16, 26), 'broadcast'],
+    ['few channels, 4-wide: direct', SWIFTSHADER, 'forward', square(16, 16, 26), 'quad'],
+    ['many channels: Winograd', LLVMPIPE, 'forward', square(64, 64, 16, { padding: 1 }), 'winograd'],
+    ['many channels, weight gradient: Winograd', SWIFTSHADER, 'weightGrad', square(64, 64, 10), 'winograd'],
+    ['tiles mostly outside the image: direct', LLVMPIPE, 'forward', square(32, 32, 7), 'broadcast'],
+    ['a 1 x 1 kernel: direct', LLVMPIPE, 'forward', square(256, 256, 16, {}, 1), 'broadcast'],
+    ['stride 2: direct', GPU, 'forward', square(256, 256, 16, { stride: 2 }), 'plain'],
+    ['groups: direct', GPU, 'inputGrad', square(256, 256, 16, { groups: 2 }), 'plain'],
+    ['dilation: direct', BASE, 'forward', square(256, 256, 16, { dilation: 2 }), 'plain'],
+    ['padding 3: direct', BASE, 'forward', square(256, 256, 16, { padding: 3 }), 'plain'],
+  ])('%s', (_, caps, pass, geometry, expected) => {
+    expect(chooseConv(caps, pass, geometry)).toBe(expected);
+  });
+
+  it('offers subgroup variants only where there are subgroups, and always a plain one', () => {
+    expect(convVariants(BASE, 'forward', square(3, 8, 32, {}, 5))).toEqual(['plain']);
+    for (const caps of [LLVMPIPE, SWIFTSHADER, GPU]) {
+      expect(new Set(convVariants(caps, 'forward', square(3, 8, 32, {}, 5)))).toEqual(
+        new Set(['plain', 'quad', 'broadcast']),
+      );
+    }
+  });
+
+  it('runs a forced variant, and refuses one that cannot run', () => {
+    expect(chooseConv(LLVMPIPE, 'forward', square(4, 4, 9), 'winograd')).toBe('winograd');
+    expect(() => chooseConv(LLVMPIPE, 'forward', square(4, 4, 9, { stride: 2 }), 'winograd')).toThrow(ArgumentError);
+    expect(() => chooseConv(BASE, 'forward', square(4, 4, 9), 'quad')).toThrow(
+      /variant quad cannot run here; expected one of plain, winograd/,
+    );
+  });
+});

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { relativeError, verifyKernels } from '../../engine/verify/verify.js';
+import type { Device } from '../../engine/index.js';
+import { testDevice } from '../support/device.js';
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+describe('verifyKernels', () => {
+  it('passes every kernel family on this adapter, reports each as it ends, and frees what it made', async () => {
+    const seen: string[] = [];
+    const before = device.memory().tensors;
+    const checks = await verifyKernels(device, ({ name }) => seen.push(name));
+    expect(checks.filter(({ passed }) => !passed)).toEqual([]);
+    expect(seen).toEqual(checks.map(({ name }) => name));
+    for (const family of ['elementwise', 'matmul', 'conv2d', 'pooling', 'batch norm', 'softmax', 'cross-entropy']) {
+      expect(
+        seen.some((name) => name.includes(family)),
+        family,
+      ).toBe(true);
+    }
+    // The quantile table of randn stays for the device's life.
+    expect(device.memory().tensors - before).toBeLessThanOrEqual(1);
+  });
+
+  it('reports a kernel that cannot run as failed, and goes on', async () => {
+    const dispatch = device.dispatch.bind(device);
+    device.dispatch = (call) => {
+      if (call.kernel.name === 'softmax') throw new Error('no softmax here');
+      dispatch(call);
+    };
+    try {
+      const failed = (await verifyKernels(device)).filter(({ passed }) => !passed);
+      expect(failed.map(({ name }) => name)).toContain('softmax and log-softmax');
+      expect(failed.find(({ name }) => name.startsWith('softmax'))?.failure).toBe('no softmax here');
+      expect(failed.map(({ name }) => name)).not.toContain('random numbers, bit for bit');
+    } finally {
+      device.dispatch = dispatch;
+    }
+  });
+});
+
+describe('relativeError', () => {
+  it('is relative to the largest expected magnitude', () => {
+    expect(relativeError([1, 4.5], [1, 5])).toBeCloseTo(0.1);
+    expect(relativeError([0, 0], [0, 0])).toBe(0);
+  });
+
+  it('is infinite for NaN and for missing elements', () => {
+    expect(relativeError([NaN], [1])).toBe(Infinity);
+    expect(relativeError([1], [1, 2])).toBe(Infinity);
+    expect(relativeError([1], [0])).toBe(Infinity);
+  });
+});
