@@ -27,4 +27,4 @@ export { linear, matmul } from './ops/matmul.js';
 export type { TensorMethods } from './ops/methods.js';
 export * from './ops/mutual-information.js';
 export * from './ops/boosted-cross-entropy.js';
-export { conv2d, conv2dInputGrad, conv2dWeightGrad, type Conv2dOptions } from './ops/conv.js';
+export { conv2d, conv2dInputGrad, conv2dWeightGrad } from './ops/conv.js';
