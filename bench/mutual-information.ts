@@ -2,8 +2,7 @@
  * The fused mutual information against the one composed of plain ops: dispatches, time of a forward and a backward pass as
  * the ratio of interleaved medians, and error against float64. Prints a Markdown table.
  *
- *     npx esbuild bench/mutual-information.ts --bundle --platform=node --format=esm --packages=external \
- *       --loader:.wgsl=text --outfile=dist/bench/mutual-information.js && node dist/bench/mutual-information.js
+ *     npm run bench -- mutual-information
  *
  * `BULWARK_ADAPTER` chooses the adapter. `ROUNDS` (7) is the number of interleaved rounds.
  */

@@ -35,7 +35,7 @@ const methods = {
   backward,
 };
 
-type Method<F> = F extends (x: never, ...rest: infer R) => infer O ? (...rest: R) => O : never;
+type Method<F> = F extends (x: Tensor, ...rest: infer R) => infer O ? (...rest: R) => O : never;
 
 /** The methods of a tensor that are operations; each is documented at the function of the same name. */
 export type TensorMethods = { [K in keyof typeof methods]: Method<(typeof methods)[K]> };
