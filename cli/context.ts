@@ -1,5 +1,3 @@
-import type { WriteStream } from 'node:tty';
-
 /** What a command has of the world around it. */
 export interface Context {
   /** Takes results. */
@@ -7,7 +5,7 @@ export interface Context {
   /** Takes everything else: notes, progress, errors. */
   readonly err: (text: string) => void;
   /** Where a progress bar may be drawn, if anywhere. */
-  readonly terminal?: WriteStream | undefined;
+  readonly terminal?: NodeJS.WritableStream | undefined;
   /** Asks the command to stop, when the user does. */
   readonly signal: AbortSignal;
 }

@@ -56,7 +56,7 @@ async function freeFolder(base: string): Promise<string> {
 
 /** A run's folder that is being written. */
 export interface OpenRun {
-  /** Absolute. */
+  /** As the user would write it. */
   readonly path: string;
   /** Appends a line to the metrics file. */
   readonly log: (record: MetricsRecord) => void;
@@ -74,7 +74,8 @@ export async function inRunFolder<T>(
   work: (run: OpenRun) => Promise<T>,
 ): Promise<T> {
   const existed = (await namesIn(place.path)) !== undefined;
-  const path = await createRunFolder(place.path, { force: place.force });
+  const { path } = place;
+  await createRunFolder(path, { force: place.force });
   let lines = 0;
   try {
     await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);

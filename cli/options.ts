@@ -34,8 +34,8 @@ export function numberOption(name: string, domain: NumberDomain = {}): (text: st
 
 function describeDomain({ least, most, above, integer }: NumberDomain): string {
   const kind = integer ? 'an integer' : 'a number';
-  if (least !== undefined && most !== undefined) return `${kind} from ${least} to ${most}`;
-  if (least !== undefined) return above ? `${kind} above ${least}` : `${kind} from ${least} up`;
+  if (least !== undefined && above) return `${kind} above ${least}${most === undefined ? '' : `, up to ${most}`}`;
+  if (least !== undefined) return `${kind} from ${least} ${most === undefined ? 'up' : `to ${most}`}`;
   return kind;
 }
 

@@ -29,7 +29,7 @@ export function startProgress(context: Context, label: string, unit: string): Pr
   return context.terminal ? barOn(context.terminal, label, unit) : linesOn(context, label, unit);
 }
 
-function barOn(stream: NodeJS.WriteStream, label: string, unit: string): ProgressDisplay {
+function barOn(stream: NodeJS.WritableStream, label: string, unit: string): ProgressDisplay {
   const bar = new SingleBar({
     format: `${label} [{bar}] {value}/{total} {unit} | {rate}/s | {left} left {note}`,
     stream,

@@ -1,5 +1,8 @@
 import type { Proportion } from '../adversarial/statistics.js';
 
+/** A longer rule would wrap on a terminal of usual width. */
+const LONGEST_RULE = 40;
+
 /** Rows of cells as lines of aligned columns, two spaces apart; the first row is the head. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
@@ -12,7 +15,7 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
       .join('  ')
       .trimEnd(),
   );
-  const rule = widths.map((width) => '-'.repeat(width)).join('  ');
+  const rule = widths.map((width) => '-'.repeat(Math.min(width, LONGEST_RULE))).join('  ');
   return [...lines.slice(0, 1), rule, ...lines.slice(1)].join('\n');
 }
 

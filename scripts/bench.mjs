@@ -8,7 +8,8 @@ import { main, root, setUp } from './setup.mjs';
 main(() => {
   const [name = ''] = process.argv.slice(2);
   const entry = join(root, 'bench', `${name}.ts`);
-  if (!existsSync(entry)) throw new Error(`bench/ holds no '${name}'; for example: npm run bench -- mutual-information`);
+  if (!existsSync(entry))
+    throw new Error(`bench/ holds no '${name}'; for example: npm run bench -- mutual-information`);
   setUp();
   const outfile = join(root, 'dist', 'bench', `${name}.js`);
   const options = ['--bundle', '--platform=node', '--format=esm', '--packages=external', '--loader:.wgsl=text'];

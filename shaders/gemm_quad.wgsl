@@ -142,20 +142,13 @@ fn main(
 //#else
   let shift = vec4f();
 //#end
-  // A loop with a bound that compilers do not know keeps the stores from being repeated Q times.
-  var tile = array<mat4x4f, Q>(
 //#unroll i 0 Q
-    mat4x4f(acc_$[4*i], acc_$[4*i+1], acc_$[4*i+2], acc_$[4*i+3]),
-//#end
-  );
-  let groups = min(Q, (params.M - row + 3u) / 4u);
-  for (var i = 0u; i < groups; i++) {
 //#unroll m 0 4
 //#if A_TRANS
-    store(row + 4u * i + $[m], col, cBase, tile[i][$[m]] + shift);
+  store(row + $[4*i+m], col, cBase, acc_$[4*i+m] + shift);
 //#else
-    store(row + 4u * i + (lane ^ $[m]), col, cBase, tile[i][$[m]] + shift);
+  store(row + $[4*i] + (lane ^ $[m]), col, cBase, acc_$[4*i+m] + shift);
 //#end
 //#end
-  }
+//#end
 }

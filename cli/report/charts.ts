@@ -64,10 +64,16 @@ export function curves(
   return draw({
     width,
     height: 210,
-    marginLeft: 44,
+    marginLeft: 50,
     ariaLabel: label,
     x: { label: 'step', ticks: 5, nice: true },
-    y: { label: percent ? '%' : null, grid: true, ticks: 5, nice: true, ...(percent && { domain: [0, 100] }) },
+    y: {
+      label: percent ? '%' : null,
+      grid: true,
+      ticks: 5,
+      nice: true,
+      ...(percent ? { domain: [0, 100] } : { tickFormat: '.3~g' }),
+    },
     marks,
   });
 }

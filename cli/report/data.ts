@@ -1,4 +1,4 @@
-import type { Evaluation } from '../../adversarial/evaluation-tally.js';
+import type { AttackResult, Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { HistoryStep } from '../history.js';
 
 /** One model in a report. */
@@ -24,4 +24,10 @@ export interface ReportData {
   readonly runs: readonly ReportRun[];
   /** What it was computed on and by, by name. */
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The attack whose examples and joint distribution are shown: the last one asked for. */
+export function shownAttack(evaluation: Evaluation | undefined): { name: string; result: AttackResult } | undefined {
+  const [name, result] = Object.entries(evaluation?.attacks ?? {}).at(-1) ?? [];
+  return name !== undefined && result ? { name, result } : undefined;
 }

@@ -1,21 +1,26 @@
 import type { Evaluation, EvaluationExample } from '../../adversarial/evaluation-tally.js';
-import type { Html } from './html.js';
-import { html } from './html.js';
+import { shownAttack, type ReportRun } from './data.js';
+import { html, type Html } from './html.js';
 import { imageUri, perturbationUri } from './images.js';
 
 /** One model's examples under one attack. */
-export interface ShownExamples {
+interface ShownExamples {
   readonly name: string;
   readonly evaluation: Evaluation;
   readonly attack: string;
 }
 
-/** Examples, one to a row: the natural image, and for each model the adversarial image, its perturbation and what it is taken for. */
-export function examplesTable(models: readonly ShownExamples[]): Html | undefined {
+/**
+ * Examples, one to a row: the natural image, and for each model the adversarial image, its perturbation and what it is taken
+ * for.
+ */
+export function examplesSection(runs: readonly ReportRun[]): Html | undefined {
+  const models = runs.flatMap(({ name, evaluation }): ShownExamples[] => {
+    const attack = shownAttack(evaluation);
+    return evaluation && attack ? [{ name, evaluation, attack: attack.name }] : [];
+  });
   const [first] = models;
-  const rows = first?.evaluation.examples ?? [];
-  if (!first || rows.length === 0) return undefined;
-  const { exampleShape } = first.evaluation;
+  if (!first || first.evaluation.examples.length === 0) return undefined;
   const scale = Math.max(...models.map(largestPerturbation));
   return html`<h2>Examples</h2>
     <p>
@@ -46,21 +51,21 @@ export function examplesTable(models: readonly ShownExamples[]): Html | undefine
           </tr>
         </thead>
         <tbody>
-          ${rows.map(
-            (example, index) =>
-              html`<tr>
-                <th scope="row">
-                  ${picture(
-                    imageUri(example.natural.image, exampleShape),
-                    `test image ${example.index}, a ${example.label}`,
-                  )}<small>no. ${example.index}: ${example.label}</small>
-                </th>
-                ${models.map((model) => cells(model, model.evaluation.examples[index], exampleShape, scale))}
-              </tr>`,
-          )}
+          ${first.evaluation.examples.map((example, index) => row(example, index, models, scale))}
         </tbody>
       </table>
     </div>`;
+}
+
+function row(example: EvaluationExample, at: number, models: readonly ShownExamples[], scale: number): Html {
+  const { index, label, natural } = example;
+  const shape = models[0]?.evaluation.exampleShape ?? [];
+  return html`<tr>
+    <th scope="row">
+      ${picture(imageUri(natural.image, shape), `test image ${index}, a ${label}`)}<small>no. ${index}: ${label}</small>
+    </th>
+    ${models.map((model) => cells(model, model.evaluation.examples[at], shape, scale))}
+  </tr>`;
 }
 
 function cells(

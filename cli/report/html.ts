@@ -28,3 +28,8 @@ export function escapeHtml(text: string): string {
     .replaceAll('"', '&quot;')
     .replaceAll("'", '&#39;');
 }
+
+/** The coloured mark of a series, by its number, with its name; see `style.ts`. */
+export function seriesKey(index: number, name: string): Html {
+  return html`<span class="key k${index % 4}"></span>${name}`;
+}

@@ -1,10 +1,10 @@
-import { accuraciesOf } from '../history.js';
-import { formatProportion } from '../table.js';
-import { accuracyChart, curves, heatMap, type Series } from './charts.js';
+import { accuraciesSection } from './accuracies.js';
 import type { ReportData, ReportRun } from './data.js';
-import { examplesTable } from './examples.js';
+import { examplesSection } from './examples.js';
 import { Html, html } from './html.js';
+import { jointsSection } from './joints.js';
 import { STYLE } from './style.js';
+import { trainingSection } from './training.js';
 
 /** A report as one HTML file that loads nothing from anywhere. */
 export function renderReport(data: ReportData): string {
@@ -23,9 +23,9 @@ export function renderReport(data: ReportData): string {
         <main>
           <h1>${data.title}</h1>
           <p>${data.summary}</p>
-          ${findings(data)} ${warnings(data.runs)} ${accuracies(data.runs)}
-          ${data.runs.map((run) => training(run, several))} ${examples(data.runs)} ${joints(data.runs)}
-          ${settings(data)}
+          ${findings(data)} ${warnings(data.runs)} ${accuraciesSection(data.runs)}
+          ${data.runs.map((run) => trainingSection(run, several))} ${examplesSection(data.runs)}
+          ${jointsSection(data.runs)} ${settings(data)}
         </main>
       </body>
     </html> `;
@@ -46,146 +46,6 @@ function warnings(runs: readonly ReportRun[]): Html[] {
   return runs.flatMap(({ name, warnings: said }) =>
     said.map((text) => html`<p class="warning"><strong>Warning</strong> (${name}): ${text}</p>`),
   );
-}
-
-function accuracies(runs: readonly ReportRun[]): Html | undefined {
-  const columns = runs.flatMap(({ name, evaluation }) => (evaluation ? [{ name, evaluation }] : []));
-  const [first] = columns;
-  if (!first)
-    return html`<h2>Accuracies</h2>
-      <p>The model was not evaluated.</p>`;
-  const all = columns.map(({ name, evaluation }) => ({ name, accuracies: accuraciesOf(evaluation) }));
-  const versions = [...new Set(all.flatMap((column) => Object.keys(column.accuracies)))];
-  const points = all.flatMap(({ name, accuracies: by }) =>
-    Object.entries(by).map(([version, accuracy]) => ({ run: name, version, accuracy })),
-  );
-  const { dataset, size } = first.evaluation;
-  return html`<h2>Accuracies</h2>
-    <div class="scroll">
-      <table>
-        <caption>
-          On ${size} examples of ${dataset}, with 95 % intervals (Wilson). An example counts in the worst case if no
-          version of it is misclassified.
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">images</th>
-            ${all.map(({ name }) => html`<th scope="col">${name}</th>`)}
-            <th scope="col">attack</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${versions.map(
-            (version) =>
-              html`<tr>
-                <th scope="row">${version}</th>
-                ${all.map(({ accuracies: by }) => html`<td>${by[version] ? formatProportion(by[version]) : '–'}</td>`)}
-                <td class="faint">${attackText(first.evaluation.attacks[version]?.settings)}</td>
-              </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
-    <figure>
-      <figcaption>${all.length > 1 && all.map(({ name }, index) => key(index, name))}</figcaption>
-      ${accuracyChart(points, 'Accuracies with their 95 % intervals; the numbers are in the table above.')}
-    </figure>`;
-}
-
-function key(index: number, name: string): Html {
-  return html`<span class="key k${index % 4}"></span>${name}`;
-}
-
-/** An attack's settings in a few words. */
-function attackText(settings: Readonly<Record<string, string | number>> | undefined): string {
-  return Object.entries(settings ?? {})
-    .map(([name, value]) => `${name} ${typeof value === 'number' ? Number(value.toPrecision(4)) : value}`)
-    .join(', ');
-}
-
-const LABELS: Readonly<Record<string, string>> = {
-  total: 'Total loss',
-  ce: 'Cross-entropy (nats)',
-  bce: 'Boosted cross-entropy (nats)',
-  mi: 'Mutual information (nats; larger is better)',
-  l1: 'L1 distance of the logits',
-};
-
-/** Numbers of a step that are no term of the loss. */
-const OTHERS = new Set(['lr', 'eps', 'epoch', 'naturalAccuracy', 'adversarialAccuracy', 'stepsPerSecond']);
-
-function training({ name, history }: ReportRun, several: boolean): Html | undefined {
-  const last = history.at(-1);
-  if (!last) return undefined;
-  const seriesOf = (key: string, label: string): Series => ({
-    name: label,
-    points: history.flatMap(({ step, values }) => {
-      const value = values[key];
-      return value === undefined || !Number.isFinite(value) ? [] : [{ step, value }];
-    }),
-  });
-  const accuracy = [seriesOf('naturalAccuracy', 'natural'), seriesOf('adversarialAccuracy', 'adversarial')];
-  const shown = accuracy.filter(({ points }) => points.length > 0);
-  const terms = Object.keys(last.values).filter((term) => !OTHERS.has(term));
-  const title = several ? `Training: ${name}` : 'Training';
-  return html`<h2>${title}</h2>
-    <p class="faint">
-      ${last.step} steps. Lines are averages over neighbouring steps, bands the range of the single steps; accuracies
-      are those of each step's own batch.
-    </p>
-    <div class="charts">
-      <figure>
-        <figcaption><strong>Accuracy</strong>${shown.map(({ name: label }, index) => key(index, label))}</figcaption>
-        ${curves(shown, { label: `Accuracy over the steps of ${name}`, percent: true })}
-      </figure>
-      ${[...terms, 'eps'].map((term) => termChart(seriesOf(term, term), term, name))}
-    </div>`;
-}
-
-function termChart(series: Series, term: string, run: string): Html | undefined {
-  if (series.points.every(({ value }) => value === 0)) return undefined;
-  const label = term === 'eps' ? 'Radius eps of the attack' : (LABELS[term] ?? term);
-  return html`<figure>
-    <figcaption><strong>${label}</strong></figcaption>
-    ${curves([series], { label: `${label} over the steps of ${run}` })}
-  </figure>`;
-}
-
-function examples(runs: readonly ReportRun[]): Html | undefined {
-  const shown = runs.flatMap(({ name, evaluation }) => {
-    const attack = strongest(evaluation);
-    return evaluation && attack !== undefined ? [{ name, evaluation, attack }] : [];
-  });
-  return shown.length > 0 ? examplesTable(shown) : undefined;
-}
-
-/** The attack that is shown: the last one asked for. */
-function strongest(evaluation: ReportRun['evaluation']): string | undefined {
-  return Object.keys(evaluation?.attacks ?? {}).at(-1);
-}
-
-function joints(runs: readonly ReportRun[]): Html | undefined {
-  const maps = runs.flatMap(({ name, evaluation }) => {
-    const attack = strongest(evaluation);
-    const joint = attack === undefined ? undefined : evaluation?.attacks[attack]?.joint;
-    if (!joint) return [];
-    const { distribution, mutualInformation, maximum } = joint;
-    const numbers = `mutual information ${mutualInformation.toFixed(3)} of at most ${maximum.toFixed(3)} nats`;
-    return [
-      html`<figure>
-        <figcaption><strong>${name}</strong>, ${attack}: ${numbers}</figcaption>
-        ${heatMap(distribution, `Joint distribution of classes, ${name} under ${attack ?? ''}; ${numbers}.`)}
-      </figure>`,
-    ];
-  });
-  if (maps.length === 0) return undefined;
-  return html`<h2>Joint distribution of classes</h2>
-    <p>
-      How the class probabilities of natural images (rows) go with those of their adversarial versions (columns), in per
-      cent of the whole; cells under 0.05 have no number. A robust model has all of it on the diagonal, and the mutual
-      information of the two, which MIMAE-AT raises, is at its largest.
-    </p>
-    <div class="charts">${maps}</div>`;
 }
 
 function settings({ runs, environment }: ReportData): Html {

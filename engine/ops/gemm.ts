@@ -75,21 +75,24 @@ function tileOf(variant: GemmVariant): { rows: number; columns: number } {
 const BUSY = { software: 16, gpu: 256 };
 const SHORTEST_SPLIT = 256;
 
+/** Multiplications below which a product is not worth the code, and so the compilation, of larger register tiles. */
+const SMALL = { one: 2 ** 16, two: 2 ** 22 };
+
 /** The variant for a product of this size on an adapter with these capabilities. */
-export function chooseGemm(
-  caps: Capabilities,
-  { M, N, K, batch }: Pick<GemmCall, 'M' | 'N' | 'K' | 'batch'>,
-): GemmVariant {
-  const variant = chooseTile(caps, M, N);
+export function chooseGemm(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' | 'K' | 'batch'>): GemmVariant {
+  const { M, N, K, batch } = sizes;
+  const count = batch ? batch.outer * batch.inner : 1;
+  const variant = chooseTile(caps, M, N, M * N * K * count);
   const { rows, columns } = tileOf(variant);
-  const groups = Math.ceil(M / rows) * Math.ceil(N / columns) * (batch ? batch.outer * batch.inner : 1);
-  const wanted = Math.ceil((caps.software ? BUSY.software : BUSY.gpu) / groups);
+  const wanted = Math.ceil(
+    (caps.software ? BUSY.software : BUSY.gpu) / (Math.ceil(M / rows) * Math.ceil(N / columns) * count),
+  );
   return { ...variant, splits: Math.max(1, Math.min(wanted, Math.floor(K / SHORTEST_SPLIT), 64)) };
 }
 
-function chooseTile(caps: Capabilities, M: number, N: number): GemmVariant {
+function chooseTile(caps: Capabilities, M: number, N: number, work: number): GemmVariant {
   if (caps.software && caps.subgroupSize >= 4) {
-    const q = M > 8 ? 4 : M > 4 ? 2 : 1;
+    const q = M <= 4 || work < SMALL.one ? 1 : M <= 8 || work < SMALL.two ? 2 : 4;
     return { kind: 'quad', q, threads: N <= 16 ? 4 : caps.subgroupSize, splits: 1 };
   }
   const t = M > 96 && N > 96 ? 8 : 4;

@@ -1,12 +1,13 @@
 import softmaxSource from '../../shaders/softmax.wgsl';
+import { noGrad } from '../autograd.js';
 import { defineKernel, foldWorkgroups } from '../kernel.js';
 import { applyOne, defineOp, expectDType, nth, type BackwardRule, type Op, type OpSample } from '../op.js';
 import { ShapeError } from '../errors.js';
 import { formatShape, normalizeAxis, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
-import { exp, mul, sub } from './elementwise.js';
+import { add, div, exp, log, mul, sub } from './elementwise.js';
 import { expand, reshape } from './movement.js';
-import { sum, type ReduceOptions } from './reduce.js';
+import { max, sum, type ReduceOptions } from './reduce.js';
 
 const softmaxKernel = defineKernel({ name: 'softmax', source: softmaxSource, bindings: ['read', 'write'] });
 
@@ -20,9 +21,32 @@ const SAMPLES: readonly OpSample<AxisAttrs>[] = [
   { shapes: [[3, 4, 5]], attrs: { axis: 1 } },
   { shapes: [[1]], attrs: { axis: 0 } },
   { shapes: [[67, 1]], attrs: { axis: 1 } },
+  { shapes: [[2, 4099, 3]], attrs: { axis: 1 } },
 ];
 
 type Kind = 'softmax' | 'logSoftmax' | 'logSumExp';
+
+/** Rows longer than this, where they are fewer than that, are not left to one invocation each. */
+const LONG_ROW = 4096;
+const FEW_ROWS = 1024;
+
+/** The same by whole-tensor reductions, which share one row among many invocations. */
+function byReductions(kind: Kind, x: Tensor, axis: number): Tensor {
+  const m = max(x, axis, { keepDim: true });
+  const shifted = sub(x, m);
+  const powers = exp(shifted);
+  const s = sum(powers, axis, { keepDim: true });
+  switch (kind) {
+    case 'softmax':
+      return div(powers, s);
+    case 'logSoftmax':
+      return sub(shifted, log(s));
+    case 'logSumExp':
+      return add(m, log(s));
+    default:
+      return kind satisfies never;
+  }
+}
 
 function alongAxis(kind: Kind, summary: string, backward: BackwardRule<AxisAttrs>): Op<AxisAttrs> {
   return defineOp<AxisAttrs>({
@@ -44,6 +68,12 @@ function alongAxis(kind: Kind, summary: string, backward: BackwardRule<AxisAttrs
       if (x.size === 0) return;
       const count = x.shape[attrs.axis] ?? 1;
       const rows = x.size / count;
+      if (count > LONG_ROW && rows < FEW_ROWS) {
+        device.scope(() => {
+          device.copy(noGrad(device, () => byReductions(kind, x, attrs.axis)).range, y.range, 4 * y.size);
+        });
+        return;
+      }
       device.dispatch({
         kernel: softmaxKernel,
         constants: { KIND: kind },

@@ -13,7 +13,17 @@ import {
   type Tensor,
 } from '../../engine/index.js';
 import { Dropout, Linear, Sequential, saveStateDict, type Module } from '../../nn/index.js';
-import { budgetWarning, fgsm, inputGradient, linfStep, pgd, sampleCrossEntropy } from '../../adversarial/index.js';
+import {
+  budgetWarning,
+  fgsm,
+  fgsmAttack,
+  inputGradient,
+  linfStep,
+  pgd,
+  pgdAttack,
+  sampleCrossEntropy,
+  standardAttacks,
+} from '../../adversarial/index.js';
 import { testDevice } from '../support/device.js';
 import { expectGolden, expectGoldenEqual, expectGoldenMaxAbs, goldenTolerance, loadGolden } from '../support/golden.js';
 import { uniformFloats } from '../support/values.js';
@@ -359,6 +369,12 @@ describe('bad input', () => {
       expect(refuse(net, change)).toThrow(message);
       net.dispose();
     });
+  });
+
+  it('attacks with settings refuse them at once', () => {
+    expect(() => fgsmAttack({ eps: -1 })).toThrow(ArgumentError);
+    expect(() => pgdAttack({ eps: 0.1, stepSize: 0, steps: 1 })).toThrow(ArgumentError);
+    expect(Object.keys(standardAttacks(0))).toEqual(['fgsm', 'pgd-20']);
   });
 
   it('batches that are none are refused', () => {

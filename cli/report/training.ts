@@ -1,0 +1,62 @@
+import { curves, type Series } from './charts.js';
+import type { ReportRun } from './data.js';
+import { html, seriesKey, type Html } from './html.js';
+
+const LABELS: Readonly<Record<string, string>> = {
+  total: 'Total loss',
+  ce: 'Cross-entropy (nats)',
+  bce: 'Boosted cross-entropy (nats)',
+  mi: 'Mutual information (nats; larger is better)',
+  l1: 'L1 distance of the logits',
+  eps: 'Radius eps of the attack',
+};
+
+/** Numbers of a step that are no term of the loss. */
+const OTHERS = new Set(['lr', 'eps', 'epoch', 'naturalAccuracy', 'adversarialAccuracy', 'stepsPerSecond']);
+
+/** The curves of one run: accuracies, terms of the loss, the attack's radius. */
+export function trainingSection(run: ReportRun, several: boolean): Html | undefined {
+  const { name, history } = run;
+  const last = history.at(-1);
+  if (!last) return undefined;
+  const accuracies = [seriesOf(run, 'naturalAccuracy', 'natural'), seriesOf(run, 'adversarialAccuracy', 'adversarial')];
+  const shown = accuracies.filter(({ points }) => points.length > 0);
+  return html`<h2>${several ? `Training: ${name}` : 'Training'}</h2>
+    <p class="faint">
+      ${last.step} steps. Lines are averages over neighbouring steps, bands the range of the single steps; accuracies
+      are those of each step's own batch.
+    </p>
+    <div class="charts">
+      <figure>
+        <figcaption>
+          <strong>Accuracy</strong>${shown.map(({ name: label }, index) => seriesKey(index, label))}
+        </figcaption>
+        ${curves(shown, { label: `Accuracy over the steps of ${name}`, percent: true })}
+      </figure>
+      ${[...termsOf(Object.keys(last.values)), 'eps'].map((term) => termChart(run, term))}
+    </div>`;
+}
+
+/** The terms of the loss; the total only where it is not the same as its only term. */
+function termsOf(names: readonly string[]): string[] {
+  const terms = names.filter((name) => !OTHERS.has(name));
+  return terms.length === 2 ? terms.filter((name) => name !== 'total') : terms;
+}
+
+function seriesOf({ history }: ReportRun, key: string, name: string): Series {
+  const points = history.flatMap(({ step, values }) => {
+    const value = values[key];
+    return value === undefined || !Number.isFinite(value) ? [] : [{ step, value }];
+  });
+  return { name, points };
+}
+
+function termChart(run: ReportRun, term: string): Html | undefined {
+  const series = seriesOf(run, term, term);
+  if (series.points.every(({ value }) => value === 0)) return undefined;
+  const label = LABELS[term] ?? term;
+  return html`<figure>
+    <figcaption><strong>${label}</strong></figcaption>
+    ${curves([series], { label: `${label} over the steps of ${run.name}` })}
+  </figure>`;
+}

@@ -1,0 +1,129 @@
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { buildModel } from '../../cli/checkpoint.js';
+import type { Device } from '../../engine/index.js';
+import { encodeSafetensors } from '../../nn/safetensors.js';
+import { saveStateDict } from '../../nn/state-dict.js';
+import { testDevice } from '../support/device.js';
+import { filesUnder, inTemporaryFolder, run, writeTinyMnist } from './run.js';
+
+const MODEL = { name: 'cnn4', width: 0.1, classes: 10, init: 'trades', dropout: 0 } as const;
+
+let device: Device;
+let checkpoint: Uint8Array;
+let unnamed: Uint8Array;
+beforeAll(async () => {
+  device = await testDevice();
+  const tensors = await saveStateDict(buildModel(MODEL, device, 1));
+  checkpoint = encodeSafetensors(tensors, { model: 'cnn4', width: '0.1', classes: '10', eps: '0.1' });
+  unnamed = encodeSafetensors(tensors);
+});
+afterAll(() => {
+  device.destroy();
+});
+
+inTemporaryFolder();
+beforeEach(async () => {
+  await writeTinyMnist();
+  await writeFile('model.safetensors', checkpoint);
+});
+afterEach(() => {
+  expect(device.counters.submits).toBeGreaterThan(0);
+});
+
+const evaluate = (path: string, ...args: string[]) =>
+  run(['evaluate', path, '--data', 'data', '--samples', '10', ...args]);
+
+describe('bulwark evaluate', () => {
+  it('prints a table with intervals, and writes a report in a folder of its own', async () => {
+    const { code, out } = await evaluate('model.safetensors', '--batch-size', '4');
+    expect(code).toBe(0);
+    const lines = out.split('\n');
+    expect(lines[0]).toMatch(/^accuracy +eps 0\.1$/);
+    expect(lines.slice(2, 6).map((line) => /^(.+?) {2,}\d+\.0 % \(\d+\.\d to \d+\.\d\)$/.exec(line)?.[1])).toEqual([
+      'natural',
+      'fgsm',
+      'pgd-20',
+      'worst case',
+    ]);
+    expect(lines[6]).toBe('report: runs/evaluation/report.html');
+    expect(await filesUnder('runs')).toEqual(
+      ['config.json', 'metrics.jsonl', 'report.html'].map((name) => `evaluation/${name}`),
+    );
+    expect((await evaluate('model.safetensors', '--attacks', 'natural')).out).toContain(
+      'runs/evaluation-2/report.html',
+    );
+  });
+
+  it('prints JSON', async () => {
+    const { code, out } = await evaluate('model.safetensors', '--json', '--attacks', 'pgd-3', '--eps', '8/255');
+    expect(code).toBe(0);
+    const result: unknown = JSON.parse(out);
+    expect(result).toMatchObject({ size: 10, eps: 8 / 255, report: 'runs/evaluation/report.html' });
+    expect(result).toMatchObject({
+      results: [
+        { version: 'natural', total: 10 },
+        {
+          version: 'pgd-3',
+          settings: { attack: 'pgd', steps: 3, eps: 8 / 255, stepSize: 16 / 255 / 3, start: 'uniform' },
+        },
+        { version: 'worst case' },
+      ],
+    });
+  });
+
+  it("takes a run's folder, whose curves the report shows", async () => {
+    await writeFile('metrics.jsonl', '{"step":1,"total":2.4,"ce":2.4}\n{"evaluation":"natural","accuracy":0.5}\n');
+    const { code } = await evaluate('.', '--attacks', 'natural');
+    expect(code).toBe(0);
+    expect(await readFile('runs/evaluation/report.html', 'utf8')).toContain('Cross-entropy (nats)');
+  });
+
+  it('at eps 0 finds what it finds without an attack', async () => {
+    const { out } = await evaluate('model.safetensors', '--json', '--eps', '0');
+    const { results } = JSON.parse(out) as { results: readonly { count: number }[] };
+    expect(new Set(results.map(({ count }) => count)).size).toBe(1);
+  });
+
+  it('takes the word of the command line for a checkpoint that does not say what it is of', async () => {
+    await writeFile('unnamed.safetensors', unnamed);
+    expect((await evaluate('unnamed.safetensors')).code).toBe(2);
+    const options = ['--model', 'cnn4', '--width', '0.1', '--attacks', 'natural'];
+    const { code, out } = await evaluate('unnamed.safetensors', ...options);
+    expect(code).toBe(0);
+    expect(out).toContain('eps 0.3');
+  });
+
+  it('refuses a checkpoint whose shapes are not those of the model, and leaves nothing', async () => {
+    const { code, err } = await evaluate('model.safetensors', '--width', '1');
+    const lines = err.split('\n').slice(1);
+    expect(lines[0]).toBe('error: model.safetensors: is not a checkpoint of cnn4 with width 1 and 10 classes:');
+    expect(lines[1]).toMatch(
+      /^feature_extractor\.conv1\.weight has shape \[3, 1, 3, 3\], expected \[32, 1, 3, 3\]; .* more$/,
+    );
+    expect(lines).toHaveLength(2);
+    expect(code).toBe(1);
+    expect(await filesUnder('runs')).toEqual([]);
+  });
+
+  it('does not write into the run that it evaluates', async () => {
+    await writeFile('metrics.jsonl', '{"step":1,"total":2.4}\n');
+    await copyFile('model.safetensors', 'before');
+    const { code, err } = await evaluate('.', '--out', '.', '--force');
+    expect(err).toBe('error: --out .: is the run that is evaluated; name another folder');
+    expect(code).toBe(2);
+    expect(await readFile('model.safetensors')).toEqual(await readFile('before'));
+  });
+
+  it('when interrupted leaves nothing and ends with 130', async () => {
+    const interruption = new AbortController();
+    const onErr = (text: string): void => {
+      if (text.includes('/20 images')) interruption.abort(new Error('stop'));
+    };
+    const args = ['evaluate', 'model.safetensors', '--data', 'data', '--samples', '20', '--batch-size', '5'];
+    const { code, err } = await run(args, { signal: interruption.signal, onErr });
+    expect(err).toMatch(/\ninterrupted; nothing was written$/);
+    expect(code).toBe(130);
+    expect(await filesUnder('runs')).toEqual([]);
+  });
+});

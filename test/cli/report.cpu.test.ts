@@ -1,0 +1,208 @@
+import { parseHTML } from 'linkedom';
+import { PNG } from 'pngjs';
+import { describe, expect, it } from 'vitest';
+import { fgsmAttack, pgdAttack } from '../../adversarial/attacks/attack.js';
+import type { Evaluation } from '../../adversarial/evaluation-tally.js';
+import { wilson } from '../../adversarial/statistics.js';
+import { binned } from '../../cli/report/charts.js';
+import type { ReportData, ReportRun } from '../../cli/report/data.js';
+import { escapeHtml, html } from '../../cli/report/html.js';
+import { divergingColour, imageUri, perturbationUri } from '../../cli/report/images.js';
+import { renderReport } from '../../cli/report/page.js';
+import { uniformFloats } from '../support/values.js';
+
+const CLASSES = 10;
+
+function evaluationOf(size: number): Evaluation {
+  const image = uniformFloats(28 * 28, 1, 0, 1);
+  const distribution = Array.from({ length: CLASSES }, (_, a) =>
+    Array.from({ length: CLASSES }, (_column, b) => (a === b ? 0.091 : 0.001)),
+  );
+  const joint = { distribution, mutualInformation: 1.87, symmetrizedMutualInformation: 1.87, maximum: Math.log(10) };
+  const version = (right: number) => ({ accuracy: wilson(right, size), predictions: new Int32Array(size) });
+  const moved = image.map((value) => Math.min(1, value + 0.2));
+  return {
+    dataset: 'mnist (test)',
+    size,
+    classes: CLASSES,
+    exampleShape: [1, 28, 28],
+    natural: version(size - 2),
+    attacks: {
+      fgsm: { ...version(size - 5), settings: fgsmAttack({ eps: 0.2 }).settings, joint },
+      'pgd-20': { ...version(size - 9), settings: pgdAttack({ eps: 0.2, stepSize: 0.02, steps: 20 }).settings, joint },
+    },
+    worstCase: wilson(size - 9, size),
+    examples: [3, 8].map((label, index) => ({
+      index,
+      label,
+      natural: { image, prediction: label },
+      attacks: { fgsm: { image: moved, prediction: label }, 'pgd-20': { image: moved, prediction: 1 } },
+    })),
+    warnings: [],
+    seconds: 1,
+  };
+}
+
+function runOf(name: string, steps: number, evaluation: Evaluation | undefined): ReportRun {
+  const history = Array.from({ length: steps }, (_, index) => ({
+    step: index + 1,
+    values: { lr: 0.02, eps: 0.2, total: 2 / (index + 1), bce: 1 / (index + 1), mi: 1.5, naturalAccuracy: 0.9 },
+  }));
+  return { name, history, evaluation, settings: { model: 'cnn4', seed: '0' }, warnings: [] };
+}
+
+function reportOf(runs: readonly ReportRun[]): ReportData {
+  return { title: 'A report', summary: 'Of nothing.', runs, environment: { adapter: 'none' } };
+}
+
+/** The document that a browser would make of it. */
+function parse(text: string): Document {
+  return parseHTML(text).document;
+}
+
+describe('renderReport', () => {
+  const full = renderReport({
+    ...reportOf([runOf('plain', 400, evaluationOf(100)), runOf('mimae-at', 400, evaluationOf(100))]),
+    findings: [
+      { text: 'first', met: true },
+      { text: 'second', met: false },
+    ],
+  });
+  const page = parse(full);
+
+  it('loads nothing from anywhere', () => {
+    const links = [...page.querySelectorAll('[src],[href],[srcset],[data],[action],[poster]')];
+    const targets = links.map((element) => element.getAttribute('src') ?? element.getAttribute('href') ?? '');
+    expect(targets.filter((target) => !target.startsWith('data:image/png;base64,'))).toEqual([]);
+    expect(full).not.toMatch(/<script|<iframe|<link|<object|@import|url\(\s*['"]?(?!#)/i);
+    expect(full.replaceAll('http://www.w3.org/', '')).not.toMatch(/https?:\/\//);
+  });
+
+  it('is an HTML document with a language, a title, and headings in order', () => {
+    expect(full).toMatch(/^<!doctype html>\s*<html lang="en">/);
+    expect(page.querySelector('title')?.textContent).toBe('A report');
+    const levels = [...page.querySelectorAll('h1,h2,h3')].map((heading) => Number(heading.tagName.slice(1)));
+    expect(levels[0]).toBe(1);
+    expect(levels.filter((level) => level === 1)).toHaveLength(1);
+    for (const [index, level] of levels.entries()) expect(level - (levels[index - 1] ?? 0)).toBeLessThanOrEqual(1);
+    const text = [...page.querySelectorAll('h2')].map((heading) => heading.textContent);
+    expect(text).toEqual([
+      'Accuracies',
+      'Training: plain',
+      'Training: mimae-at',
+      'Examples',
+      'Joint distribution of classes',
+      'Settings',
+    ]);
+  });
+
+  it('says everything in words too: images, charts, tables, and what is right and wrong', () => {
+    const images = [...page.querySelectorAll('img')];
+    expect(images).toHaveLength(2 * (1 + 2 * 2));
+    expect(images.filter((image) => (image.getAttribute('alt') ?? '') === '')).toEqual([]);
+    const charts = [...page.querySelectorAll('svg')];
+    // One of accuracies; for each run accuracy, three terms and eps; two heat maps.
+    expect(charts).toHaveLength(1 + 2 * 5 + 2);
+    for (const chart of charts) {
+      expect(chart.getAttribute('role')).toBe('img');
+      expect(chart.getAttribute('aria-label')).toMatch(/\S/);
+    }
+    for (const table of page.querySelectorAll('table')) {
+      expect(table.querySelector('caption')?.textContent).toMatch(/\S/);
+      expect(table.querySelector('th')).not.toBeNull();
+    }
+    expect(page.querySelector('.wrong')?.textContent).toBe('not met');
+    expect([...page.querySelectorAll('td .wrong')].map((cell) => cell.textContent)).toContain('1 ✗');
+  });
+
+  it('has the accuracies with their intervals, and the settings of the attacks', () => {
+    const rows = [...page.querySelectorAll('tr')].map((row) => row.textContent.trim());
+    expect(rows.find((row) => row.startsWith('pgd-20'))).toContain('91.0 % (83.8 to 95.2)');
+    expect(rows.find((row) => row.startsWith('pgd-20'))).toContain('stepSize 0.02, steps 20');
+  });
+
+  it('is for dark and light', () => {
+    expect(full).toContain('prefers-color-scheme: dark');
+    const used = [...full.matchAll(/var\((--[a-z0-9-]+)\)/g)].map((match) => match[1] ?? '');
+    const dark = full.slice(full.indexOf('prefers-color-scheme: dark'));
+    for (const name of new Set(used)) {
+      expect(full, name).toContain(`${name}:`);
+      // Observable Plot's own, which the page leaves alone.
+      if (name !== '--plot-background') expect(dark, name).toContain(`${name}:`);
+    }
+  });
+
+  it('shows a run that was not evaluated, one without a history, and numbers that are none', () => {
+    const unevaluated = renderReport(reportOf([runOf('a', 5, undefined)]));
+    expect(unevaluated).toContain('The model was not evaluated.');
+    expect(parse(unevaluated).querySelectorAll('img')).toHaveLength(0);
+    expect(parse(renderReport(reportOf([runOf('a', 0, evaluationOf(10))]))).querySelectorAll('svg')).toHaveLength(2);
+    const broken = { ...runOf('a', 2, undefined), history: [{ step: 1, values: { total: NaN, bce: Infinity } }] };
+    expect(renderReport(reportOf([broken]))).not.toMatch(/NaN|Infinity/);
+  });
+
+  it('shows names and texts as they are', () => {
+    const odd = '<img src=x onerror="alert(1)">&\'';
+    const run = { ...runOf(odd, 3, evaluationOf(10)), warnings: [odd], settings: { [odd]: odd } };
+    const text = renderReport({ ...reportOf([run]), title: odd, summary: odd, environment: { [odd]: odd } });
+    expect([...parse(text).querySelectorAll('img')].filter((image) => image.getAttribute('src') === 'x')).toEqual([]);
+    expect(parse(text).querySelector('h1')?.textContent).toBe(odd);
+  });
+
+  it('stays small for long runs', () => {
+    expect(renderReport(reportOf([runOf('long', 20_000, undefined)])).length).toBeLessThan(200_000);
+  });
+});
+
+describe('binned', () => {
+  it('averages neighbouring steps and keeps their range', () => {
+    const points = Array.from({ length: 10 }, (_, index) => ({ step: index + 1, value: index }));
+    const bins = binned({ name: 'a', points }, 5);
+    expect(bins).toHaveLength(5);
+    expect(bins[0]).toEqual({ step: 2, mean: 0.5, low: 0, high: 1 });
+    expect(binned({ name: 'a', points }, 100)).toHaveLength(10);
+    expect(binned({ name: 'a', points: [] })).toEqual([]);
+  });
+});
+
+describe('images', () => {
+  const read = (uri: string): PNG => PNG.sync.read(Buffer.from(uri.replace('data:image/png;base64,', ''), 'base64'));
+  const pixel = (image: PNG, at: number): number[] => [...image.data.subarray(4 * at, 4 * at + 4)];
+
+  it('are PNG of grey and of colour images', () => {
+    const grey = read(imageUri(Float32Array.of(0, 0.5, 1, 2), [1, 2, 2]));
+    expect([grey.width, grey.height]).toEqual([2, 2]);
+    expect([pixel(grey, 0), pixel(grey, 1), pixel(grey, 3)]).toEqual([
+      [0, 0, 0, 255],
+      [128, 128, 128, 255],
+      [255, 255, 255, 255],
+    ]);
+    const colour = read(imageUri(Float32Array.of(1, 0, 0, 1, 0, 0.2), [3, 1, 2]));
+    expect([pixel(colour, 0), pixel(colour, 1)]).toEqual([
+      [255, 0, 0, 255],
+      [0, 255, 51, 255],
+    ]);
+  });
+
+  it('show perturbations from blue over white to red', () => {
+    const from = Float32Array.of(0.5, 0.5, 0.5);
+    const to = Float32Array.of(0.3, 0.5, 0.7);
+    const image = read(perturbationUri(from, to, { shape: [1, 1, 3], scale: 0.2 }));
+    expect([0, 1, 2].map((at) => pixel(image, at).slice(0, 3))).toEqual([
+      [33, 102, 172],
+      [255, 255, 255],
+      [178, 24, 43],
+    ]);
+    expect(divergingColour(-5)).toEqual([33, 102, 172]);
+    expect(read(perturbationUri(from, to, { shape: [1, 1, 3], scale: 0 })).data[0]).toBe(255);
+  });
+});
+
+describe('html', () => {
+  it('escapes what is put into it, unless it is HTML', () => {
+    expect(html`<p title="${'"'}">${'<'}${html`<b>${1}</b>`}${[html`a`, '&']}${undefined}${false}</p>`.text).toBe(
+      '<p title="&quot;">&lt;<b>1</b>a&amp;</p>',
+    );
+    expect(escapeHtml(`<>&"'`)).toBe('&lt;&gt;&amp;&quot;&#39;');
+  });
+});
