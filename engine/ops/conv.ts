@@ -1,3 +1,4 @@
+import type { Device } from '../device.js';
 import { ShapeError } from '../errors.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import { formatShape, sameShape, type Shape } from '../shape.js';
@@ -46,11 +47,15 @@ function samplesOf(shapes: (geometry: ConvGeometry) => readonly Shape[]) {
   });
 }
 
+function chosen({ caps, gpu }: Device, pass: ConvPass, { geometry, variant }: ConvAttrs): ConvVariant {
+  return chooseConv(caps, pass, geometry, variant, gpu.limits.maxStorageBufferBindingSize);
+}
+
 function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tensors: GatherTensors): void {
   const { output } = tensors;
   const { device } = output;
   if (output.size === 0) return;
-  const variant = chooseConv(device.caps, pass, attrs.geometry, attrs.variant);
+  const variant = chosen(device, pass, attrs);
   device.scope(() => {
     if (variant === 'winograd') winogradGather(device, attrs.geometry, pass, tensors);
     else directGather(device, attrs.geometry, pass, variant, tensors);
@@ -114,7 +119,7 @@ const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
       device.clear(output.range);
       return;
     }
-    const variant = chooseConv(device.caps, 'weightGrad', attrs.geometry, attrs.variant);
+    const variant = chosen(device, 'weightGrad', attrs);
     device.scope(() => {
       if (variant === 'winograd') winogradWeightGrad(device, attrs.geometry, x, dy, output);
       else directWeightGrad(device, attrs.geometry, variant, x, dy, output);

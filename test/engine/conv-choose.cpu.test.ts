@@ -41,6 +41,13 @@ describe('chooseConv', () => {
     }
   });
 
+  it('leaves Winograd out where its transformed tensors exceed the largest binding', () => {
+    const geometry = square(64, 64, 32, { padding: 1 });
+    const bytes = 4 * 36 * 64 * (64 * 8 * 8);
+    expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes)).toBe('winograd');
+    expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes - 1)).toBe('broadcast');
+  });
+
   it('runs a forced variant, and refuses one that cannot run', () => {
     expect(chooseConv(LLVMPIPE, 'forward', square(4, 4, 9), 'winograd')).toBe('winograd');
     expect(() => chooseConv(LLVMPIPE, 'forward', square(4, 4, 9, { stride: 2 }), 'winograd')).toThrow(ArgumentError);

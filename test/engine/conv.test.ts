@@ -114,6 +114,7 @@ const CASES: readonly Case[] = [
     { stride: [3, 2], padding: [1, 4], dilation: [2, 3], groups: 3 },
   ],
   ['stride 2', [2, 5, 11, 8], [7, 5, 3, 3], { stride: 2, padding: 1 }],
+  ['stride 2 by 1', [2, 3, 9, 8], [10, 3, 3, 3], { stride: [2, 1], padding: 1 }],
   ['stride 2, positions that no tap reaches', [1, 2, 9, 9], [2, 2, 1, 2], { stride: 4 }],
   ['dilation 2', [2, 3, 11, 12], [5, 3, 3, 3], { dilation: 2, padding: 2 }],
   ['dilation 2, stride 2', [1, 3, 12, 13], [4, 3, 3, 3], { dilation: 2, stride: 2 }],

@@ -2,16 +2,24 @@ import type { Capabilities } from '../../device.js';
 import { ArgumentError } from '../../errors.js';
 import type { Sharing } from './direct.js';
 import type { ConvGeometry, ConvPass } from './geometry.js';
-import { winogradFill, winogradFits } from './winograd.js';
+import { winogradBytes, winogradFill, winogradFits } from './winograd.js';
 
 /** A convolution kernel: Winograd, or direct with a way for lanes to share what is the same for all of them. */
 export type ConvVariant = 'winograd' | Sharing;
 
-/** The variants that can run this convolution on this device, the preferred one first. */
-export function convVariants(caps: Capabilities, pass: ConvPass, geometry: ConvGeometry): ConvVariant[] {
+/**
+ * The variants that can run this convolution on a device with these capabilities, the preferred one first. Winograd needs
+ * bindings for its transformed tensors; `largestBinding` is the device's limit in bytes.
+ */
+export function convVariants(
+  caps: Capabilities,
+  pass: ConvPass,
+  geometry: ConvGeometry,
+  largestBinding = Infinity,
+): ConvVariant[] {
   const direct = sharings(caps);
-  if (!winogradFits(geometry)) return direct;
-  return prefersWinograd(pass, geometry) ? ['winograd', ...direct] : [...direct, 'winograd'];
+  if (!winogradFits(geometry) || winogradBytes(geometry, pass) > largestBinding) return direct;
+  return prefersWinograd(caps, pass, geometry) ? ['winograd', ...direct] : [...direct, 'winograd'];
 }
 
 /** What lanes can do, best first: eight lanes broadcast, four swap; real GPUs load one address for all of them in one go. */
@@ -22,13 +30,20 @@ function sharings({ subgroupSize, software }: Capabilities): Sharing[] {
 }
 
 /**
- * The time of both kernels per 4 x 4 tile, in units of the direct kernel's time per pair of channels: Winograd transforms c + k
- * channels and multiplies 36 points, the direct kernel multiplies 144 taps, but only at positions inside the image. The
- * coefficients fit the measurements on llvmpipe and on SwiftShader equally well.
+ * The time that Winograd takes for a 4 x 4 tile, `transform * (c + k) + product * c * k`, in units of the direct kernel's
+ * time for a pair of channels at 16 positions; fitted to measurements on llvmpipe (8 lanes) and SwiftShader (4 lanes).
  */
-function prefersWinograd(pass: ConvPass, geometry: ConvGeometry): boolean {
+const WINOGRAD_COST = {
+  eight: { gather: { transform: 10, product: 0.38 }, weightGrad: { transform: 6, product: 0.47 } },
+  other: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+};
+
+/** Winograd computes whole tiles, the direct kernel only the positions inside the image. */
+function prefersWinograd(caps: Capabilities, pass: ConvPass, geometry: ConvGeometry): boolean {
   const { c, k } = geometry;
-  return 7 * (c + k) + 0.4 * c * k < c * k * winogradFill(geometry, pass);
+  const row = WINOGRAD_COST[caps.software && caps.subgroupSize === 8 ? 'eight' : 'other'];
+  const { transform, product } = pass === 'weightGrad' ? row.weightGrad : row.gather;
+  return transform * (c + k) + product * c * k < c * k * winogradFill(geometry, pass);
 }
 
 /** The variant for this convolution: the preferred one, or `forced`, which throws an `ArgumentError` where it cannot run. */
@@ -37,8 +52,9 @@ export function chooseConv(
   pass: ConvPass,
   geometry: ConvGeometry,
   forced?: ConvVariant,
+  largestBinding?: number,
 ): ConvVariant {
-  const variants = convVariants(caps, pass, geometry);
+  const variants = convVariants(caps, pass, geometry, largestBinding);
   if (forced === undefined) return variants[0] ?? 'plain';
   if (variants.includes(forced)) return forced;
   throw new ArgumentError(`conv2d: variant ${forced} cannot run here; expected one of ${variants.join(', ')}`);

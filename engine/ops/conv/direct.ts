@@ -78,93 +78,108 @@ export interface GatherTensors {
   readonly output: Tensor;
 }
 
+/** What the dispatches of one gathering pass have in common. */
+interface Gather {
+  readonly geometry: ConvGeometry;
+  /** The input gradient: input and output change places. */
+  readonly turned: boolean;
+  /** Channels of a group that are computed, and that are summed over. */
+  readonly k: number;
+  readonly c: number;
+  readonly sharing: Sharing;
+  readonly block: TapBlock;
+  /** Tap blocks of the kernel. */
+  readonly blocks: number;
+  readonly patch: Patch;
+}
+
+function planGather(geometry: ConvGeometry, turned: boolean, wanted: Sharing): Gather {
+  const [k, c] = turned ? [geometry.c, geometry.k] : [geometry.k, geometry.c];
+  // Quads share four channels at a time.
+  const sharing = wanted === 'quad' && k === 1 ? 'plain' : wanted;
+  const block = tapBlock(geometry, true);
+  const blocks = (geometry.kernel[0] * geometry.kernel[1]) / (block.r * block.q);
+  return { geometry, turned, k, c, sharing, block, blocks, patch: directPatch(sharing, block, k) };
+}
+
 /** The forward pass or the input gradient, by conv_direct. */
 export function directGather(
   device: Device,
   geometry: ConvGeometry,
   pass: Exclude<ConvPass, 'weightGrad'>,
-  wanted: Sharing,
+  sharing: Sharing,
   tensors: GatherTensors,
 ): void {
-  const { caps } = device;
-  const turned = pass === 'inputGrad';
-  const [k, c] = turned ? [geometry.c, geometry.k] : [geometry.k, geometry.c];
-  // Quads share four channels at a time.
-  const sharing = wanted === 'quad' && k === 1 ? 'plain' : wanted;
-  const block = tapBlock(geometry, true);
-  const patch = directPatch(sharing, block, k);
-  const blocks = (geometry.kernel[0] * geometry.kernel[1]) / (block.r * block.q);
-  const packed = packWeight(device, geometry, turned, tensors.weight, { k, c, patch, block, blocks });
-  const workgroup = lanes(caps, sharing);
-  const weights = block.r * block.q * patch.k;
-  const constants = {
-    ...sharingConstants(sharing, caps),
-    ...{ WG: workgroup, TY: patch.y, TX: patch.x, TP: patch.y * patch.x, TK: patch.k, TK4: Math.floor(patch.k / 4) },
-    ...{ BR: block.r, BQ: block.q, PH: patch.y + block.r - 1, PW: patch.x + block.q - 1, NW: weights },
-    NL: Math.ceil(weights / Math.max(4, caps.subgroupSize)),
-    NB: Math.ceil(patch.k / Math.max(4, caps.subgroupSize)),
-    FULL: k % patch.k === 0,
-    FOURS: sharing !== 'broadcast' && patch.k % 4 === 0,
-    VEC_WEIGHT: sharing === 'plain' && patch.k % 4 === 0,
-  };
-  const axes = ([0, 1] as const).map((axis) =>
-    turned ? inputGradWalks(geometry, axis) : [forwardWalk(geometry, axis)],
-  );
-  const [source, target] = turned ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
-  const kBlocks = Math.ceil(k / patch.k);
-  const rowBlocks = geometry.kernel[1] / block.q;
-  for (const v of axes[0] ?? []) {
-    for (const h of axes[1] ?? []) {
-      const [tilesY, tilesX] = [Math.ceil(v.grid / patch.y), Math.ceil(h.grid / patch.x)];
+  const plan = planGather(geometry, pass === 'inputGrad', sharing);
+  const packed = packWeight(device, plan, tensors.weight);
+  const constants = gatherConstants(device.caps, plan);
+  const walks = (axis: 0 | 1): Walk[] => (plan.turned ? inputGradWalks(geometry, axis) : [forwardWalk(geometry, axis)]);
+  const kBlocks = Math.ceil(plan.k / plan.patch.k);
+  for (const v of walks(0)) {
+    for (const h of walks(1)) {
+      const [tilesY, tilesX] = [Math.ceil(v.grid / plan.patch.y), Math.ceil(h.grid / plan.patch.x)];
       const tiles = geometry.images * tilesY * tilesX;
-      const [gridX, gridY] = foldWorkgroups(Math.ceil(tiles / workgroup));
-      const each = (pick: (walk: Walk) => number): number[] => [pick(v), pick(h)];
-      const uniforms = [
-        ...[tiles, tilesY, tilesX, gridX, c, ...source],
-        ...each((walk) => walk.inStride),
-        ...each((walk) => walk.origin),
-        ...each((walk) => walk.step),
-        ...[v.count / block.r, h.count / block.q],
-        ...[v.tap * rowBlocks + h.tap, v.tapStride * rowBlocks, h.tapStride, blocks],
-        ...[k, kBlocks, geometry.groups, v.grid, h.grid, ...target],
-        ...each((walk) => walk.outStride),
-        ...each((walk) => walk.outOrigin),
-        tensors.bias ? 1 : 0,
-      ];
+      const [gridX, gridY] = foldWorkgroups(Math.ceil(tiles / constants.WG));
       device.dispatch({
         kernel: directKernel,
-        constants: { ...constants, ONE_BLOCK: v.count === block.r && h.count === block.q },
+        constants: { ...constants, ONE_BLOCK: v.count === plan.block.r && h.count === plan.block.q },
         buffers: [tensors.input.range, packed.range, (tensors.bias ?? packed).range, tensors.output.range],
-        uniforms,
+        uniforms: [tiles, tilesY, tilesX, gridX, ...walkWords(plan, v, h), tensors.bias ? 1 : 0],
         workgroups: [gridX, gridY, kBlocks * geometry.groups],
-        label: `conv2d ${pass} direct ${sharing}`,
+        label: `conv2d ${pass} direct ${plan.sharing}`,
       });
     }
   }
 }
 
-interface Packing {
-  readonly k: number;
-  readonly c: number;
-  readonly patch: Patch;
-  readonly block: TapBlock;
-  readonly blocks: number;
+function gatherConstants(caps: Capabilities, { sharing, block, patch, k }: Gather) {
+  const weights = block.r * block.q * patch.k;
+  const shared = sharingConstants(sharing, caps);
+  return {
+    ...shared,
+    ...{ WG: lanes(caps, sharing), TY: patch.y, TX: patch.x, TP: patch.y * patch.x },
+    ...{ TK: patch.k, TK4: Math.floor(patch.k / 4), BR: block.r, BQ: block.q, NW: weights },
+    ...{ PH: patch.y + block.r - 1, PW: patch.x + block.q - 1 },
+    NL: Math.ceil(weights / shared.SG),
+    NB: Math.ceil(patch.k / shared.SG),
+    FULL: k % patch.k === 0,
+    FOURS: sharing !== 'broadcast' && patch.k % 4 === 0,
+    VEC_WEIGHT: sharing === 'plain' && patch.k % 4 === 0,
+  };
 }
 
-function packWeight(device: Device, g: ConvGeometry, turned: boolean, weight: Tensor, how: Packing): Tensor {
-  const { k, c, patch, block, blocks } = how;
+/** The uniforms of conv_direct from `c` to `outOriginX`. */
+function walkWords({ geometry, turned, k, c, block, blocks, patch }: Gather, v: Walk, h: Walk): number[] {
+  const [source, target] = turned ? [geometry.output, geometry.input] : [geometry.input, geometry.output];
+  const rowBlocks = geometry.kernel[1] / block.q;
+  const each = (pick: (walk: Walk) => number): number[] => [pick(v), pick(h)];
+  return [
+    ...[c, ...source],
+    ...each((walk) => walk.inStride),
+    ...each((walk) => walk.origin),
+    ...each((walk) => walk.step),
+    ...[v.count / block.r, h.count / block.q],
+    ...[v.tap * rowBlocks + h.tap, v.tapStride * rowBlocks, h.tapStride, blocks],
+    ...[k, Math.ceil(k / patch.k), geometry.groups, v.grid, h.grid, ...target],
+    ...each((walk) => walk.outStride),
+    ...each((walk) => walk.outOrigin),
+  ];
+}
+
+function packWeight(device: Device, plan: Gather, weight: Tensor): Tensor {
+  const { geometry, turned, k, c, block, blocks, patch } = plan;
   const kBlocks = Math.ceil(k / patch.k);
   const taps = block.r * block.q;
-  const size = g.groups * kBlocks * blocks * c * taps * patch.k;
+  const size = geometry.groups * kBlocks * blocks * c * taps * patch.k;
   const packed = device.empty([size]);
   if (size === 0) return packed;
-  const [inner, outer] = [blocks * taps, g.c * blocks * taps];
+  const [inner, outer] = [blocks * taps, geometry.c * blocks * taps];
   const [gridX, gridY] = foldWorkgroups(Math.ceil(size / 64));
   device.dispatch({
     kernel: packKernel,
     buffers: [weight.range, packed.range],
     uniforms: [
-      ...[size, k, c, kBlocks, blocks, taps, patch.k, g.k * outer],
+      ...[size, k, c, kBlocks, blocks, taps, patch.k, geometry.k * outer],
       ...(turned ? [inner, outer, 1] : [outer, inner, 0]),
       gridX,
     ],
@@ -175,7 +190,9 @@ function packWeight(device: Device, g: ConvGeometry, turned: boolean, weight: Te
 }
 
 /** The measured table of register tiles of conv_weight_grad; `columns` are (channel, tap block) pairs of a lane. */
-function weightGradPatch(sharing: Sharing, block: TapBlock): Patch & { readonly columns: number } {
+function weightGradPatch(sharing: Sharing, block: TapBlock, k: number): Patch & { readonly columns: number } {
+  if (k === 1) return { k: 1, y: 2, x: 4, columns: 1 };
+  if (k <= 4) return { k: 4, y: 2, x: 2, columns: block.r === 1 ? 2 : 1 };
   if (block.r === 1) return { k: 16, y: 1, x: 2, columns: 2 };
   return sharing === 'quad' ? { k: 8, y: 2, x: 4, columns: 1 } : { k: 8, y: 2, x: 2, columns: 1 };
 }
@@ -184,21 +201,23 @@ function weightGradPatch(sharing: Sharing, block: TapBlock): Patch & { readonly 
 export function directWeightGrad(
   device: Device,
   g: ConvGeometry,
-  sharing: Sharing,
+  wanted: Sharing,
   input: Tensor,
   dy: Tensor,
   output: Tensor,
 ): void {
   const { caps } = device;
+  // Quads share four channels at a time.
+  const sharing = wanted === 'quad' && g.k === 1 ? 'plain' : wanted;
   // With few channels there are more lanes than channels: then one lane for each tap.
   const block = g.c < 4 ? { r: 1, q: 1 } : tapBlock(g, false);
-  const patch = weightGradPatch(sharing, block);
-  const workgroup = sharing === 'plain' ? 32 : lanes(caps, sharing);
+  const patch = weightGradPatch(sharing, block, g.k);
+  const constants = weightGradConstants(caps, sharing, block, patch);
   const [blocksY, blocksX] = [g.kernel[0] / block.r, g.kernel[1] / block.q];
   const [tilesY, tilesX] = [Math.ceil(g.output[0] / patch.y), Math.ceil(g.output[1] / patch.x)];
   const tiles = g.images * tilesY * tilesX;
   const kBlocks = Math.ceil(g.k / patch.k);
-  const columns = Math.ceil((g.c * blocksY * blocksX) / (workgroup * patch.columns));
+  const columns = Math.ceil((g.c * blocksY * blocksX) / (constants.WG * patch.columns));
   const busy = Math.ceil((caps.software ? 32 : 1024) / (columns * kBlocks * g.groups));
   const perSplit = Math.ceil(tiles / Math.max(1, Math.min(busy, Math.floor(tiles / 16))));
   const splits = Math.ceil(tiles / perSplit);
@@ -206,13 +225,7 @@ export function directWeightGrad(
   const partial = splits === 1 ? output : device.empty([splits, padded]);
   device.dispatch({
     kernel: weightGradKernel,
-    constants: {
-      ...sharingConstants(sharing, caps),
-      ...{ WG: workgroup, TY: patch.y, TX: patch.x, TP: patch.y * patch.x, TK: patch.k, TK4: patch.k / 4 },
-      ...{ BR: block.r, BQ: block.q, BT: block.r * block.q, TN: patch.columns },
-      ...{ PH: patch.y + block.r - 1, PW: patch.x + block.q - 1 },
-      NL: Math.ceil((patch.k * patch.y * patch.x) / Math.max(4, caps.subgroupSize)),
-    },
+    constants,
     buffers: [input.range, dy.range, partial.range],
     uniforms: [
       ...[g.images, tilesY, tilesX, perSplit, padded, g.c, g.k, kBlocks, g.groups, blocksY, blocksX],
@@ -224,8 +237,31 @@ export function directWeightGrad(
   if (splits > 1) sumPartials(device, partial, output, splits);
 }
 
+function weightGradConstants(
+  caps: Capabilities,
+  sharing: Sharing,
+  block: TapBlock,
+  patch: ReturnType<typeof weightGradPatch>,
+) {
+  const shared = sharingConstants(sharing, caps);
+  return {
+    ...shared,
+    ...{ WG: caps.software ? shared.SG : Math.max(32, shared.SG), TY: patch.y, TX: patch.x, TP: patch.y * patch.x },
+    ...{
+      TK: patch.k,
+      TK4: Math.floor(patch.k / 4),
+      TN: patch.columns,
+      BR: block.r,
+      BQ: block.q,
+      BT: block.r * block.q,
+    },
+    ...{ PH: patch.y + block.r - 1, PW: patch.x + block.q - 1 },
+    NL: Math.ceil((patch.k * patch.y * patch.x) / shared.SG),
+  };
+}
+
 /** Adds `splits` partial results, each padded to a multiple of four values, in their order. */
-export function sumPartials(device: Device, partial: Tensor, output: Tensor, splits: number): void {
+function sumPartials(device: Device, partial: Tensor, output: Tensor, splits: number): void {
   const size = Math.ceil(output.size / 4);
   const [gridX, gridY] = foldWorkgroups(Math.ceil(size / 64));
   device.dispatch({

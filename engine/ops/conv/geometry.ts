@@ -53,24 +53,13 @@ export function outputShape({ images, groups, k, output }: ConvGeometry): Shape 
   return [images, groups * k, ...output];
 }
 
-/** Checks the shapes of input and weight against the options and works out everything else. */
+/**
+ * Checks the shapes of input and weight against the options and works out everything else. Throws a `ShapeError` for shapes
+ * that do not fit, an `ArgumentError` for options that are not integers in their range.
+ */
 export function convGeometry(op: string, x: Shape, weight: Shape, options: ConvOptions): ConvGeometry {
   const shapes = `input ${formatShape(x)}, weight ${formatShape(weight)}`;
-  const [stride, padding, dilation] = [both(options.stride, 1), both(options.padding, 0), both(options.dilation, 1)];
-  const { groups = 1 } = options;
-  const whole = (value: number, least: number): boolean => Number.isInteger(value) && value >= least;
-  for (const [name, pair, least] of [
-    ['stride', stride, 1],
-    ['padding', padding, 0],
-    ['dilation', dilation, 1],
-    ['groups', [groups], 1],
-  ] as const) {
-    if (!pair.every((value) => whole(value, least))) {
-      throw new ArgumentError(
-        `${op}: ${name} ${pair.length === 1 ? pair[0] : formatShape(pair)} (${shapes}); expected integers of at least ${least}`,
-      );
-    }
-  }
+  const { stride, padding, dilation, groups } = checkOptions(op, shapes, options);
   const [n, channels, h, w] = x;
   const [k, c, kh, kw] = weight;
   const complete = x.length === 4 && weight.length === 4;
@@ -85,8 +74,9 @@ export function convGeometry(op: string, x: Shape, weight: Shape, options: ConvO
   if (k % groups !== 0) {
     throw new ShapeError(`${op}: ${shapes}; ${k} output channels do not divide into ${groups} groups`);
   }
-  if (kh === 0 || kw === 0)
+  if (kh === 0 || kw === 0) {
     throw new ShapeError(`${op}: ${shapes}; the kernel must have at least one tap along each axis`);
+  }
   const extent = (axis: 0 | 1, size: number, taps: number): number =>
     Math.floor((size + 2 * padding[axis] - dilation[axis] * (taps - 1) - 1) / stride[axis]) + 1;
   const output: Two = [extent(0, h, kh), extent(1, w, kw)];
@@ -96,8 +86,24 @@ export function convGeometry(op: string, x: Shape, weight: Shape, options: ConvO
         'the kernel is larger than the padded input',
     );
   }
-  const kernel: Two = [kh, kw];
-  return { images: n, groups, c, k: k / groups, input: [h, w], kernel, output, stride, padding, dilation };
+  return { images: n, groups, c, k: k / groups, input: [h, w], kernel: [kh, kw], output, stride, padding, dilation };
+}
+
+function checkOptions(op: string, shapes: string, options: ConvOptions) {
+  const [stride, padding, dilation] = [both(options.stride, 1), both(options.padding, 0), both(options.dilation, 1)];
+  const { groups = 1 } = options;
+  for (const [name, values, least] of [
+    ['stride', stride, 1],
+    ['padding', padding, 0],
+    ['dilation', dilation, 1],
+    ['groups', [groups], 1],
+  ] as const) {
+    if (!values.every((value) => Number.isInteger(value) && value >= least)) {
+      const given = name === 'groups' ? groups : formatShape(values);
+      throw new ArgumentError(`${op}: ${name} ${given} (${shapes}); expected integers of at least ${least}`);
+    }
+  }
+  return { stride, padding, dilation, groups };
 }
 
 function both(pair: Pair | undefined, otherwise: number): Two {

@@ -46,6 +46,12 @@ export function winogradFill({ input, output }: ConvGeometry, pass: ConvPass): n
   return fill(0) * fill(1);
 }
 
+/** Bytes of the largest transformed tensor, 36 / 16 of the images and more where tiles stick out of them. */
+export function winogradBytes(g: ConvGeometry, pass: ConvPass): number {
+  const tiles = tilesOver(g.images, pass === 'inputGrad' ? g.input : g.output);
+  return 4 * POINTS * Math.max(g.c, g.k) * tiles.count;
+}
+
 /** Tiles of all images, in the order of the transforms. */
 interface Tiling {
   readonly images: number;
