@@ -26,8 +26,8 @@ function outputShape({ kernel, stride, padding, shape }: PoolAttrs): number[] {
   return [shape[0] ?? 0, shape[1] ?? 0, extent(0), extent(1)];
 }
 
-/** Windows of more elements than this are walked by loops: unrolled, they would cost too much to compile. */
-const UNROLL = 16;
+/** Windows of more elements than this are walked by loops: SwiftShader's compiler takes minutes over an unrolled 3 x 3 one. */
+const UNROLL = 4;
 
 /** On software adapters starting a workgroup costs more than it does: there each invocation takes several elements. */
 const REPEATS = 8;
