@@ -7,5 +7,3 @@ export * from './data/idx.js';
 export * from './data/loader.js';
 export * from './data/mnist.js';
 export * from './adversarial/index.js';
-// Both have the type of a pair of sizes.
-export type { Pair } from './engine/index.js';

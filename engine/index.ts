@@ -19,6 +19,7 @@ export * from './ops/movement.js';
 export * from './ops/reduce.js';
 export * from './ops/softmax.js';
 export * from './ops/cross-entropy.js';
+export type { Pair } from './ops/pair.js';
 export * from './ops/pool.js';
 export * from './ops/norm.js';
 export * from './random.js';

@@ -9,7 +9,6 @@ export { Flatten } from './layers/flatten.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { MaxPool2d, type MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
-export type { Pair } from './layers/sizes.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
 export { Module } from './module.js';
 export { StepSchedule, type Schedule, type StepScheduleOptions } from './optim/schedule.js';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import { MNIST_RECOMMENDED, standardAttacks } from '../../adversarial/presets.js';
 import type { Dataset } from '../../data/dataset.js';
-import type { AdapterKind, AdapterOptions } from '../../node/adapter.js';
+import type { AdapterOptions } from '../../node/adapter.js';
 import { buildModel, saveCheckpoint } from '../checkpoint.js';
 import { resolveConfig, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
@@ -30,14 +30,6 @@ interface Options {
   readonly adapter?: AdapterOptions['adapter'];
 }
 
-/** How much there is to do on each kind of adapter, so that the demo ends within minutes on two cores. */
-const SIZES: Readonly<Record<AdapterKind, { readonly width: number; readonly steps: number }>> = {
-  gpu: { width: 0.5, steps: 400 },
-  lavapipe: { width: 0.5, steps: 400 },
-  swiftshader: { width: 0.5, steps: 400 },
-  null: { width: 0.5, steps: 400 },
-};
-
 const EXAMPLES = `
 Examples:
   bulwark demo
@@ -48,11 +40,13 @@ FGSM and by PGD-20 at eps 0.2. Its folder holds both checkpoints, metrics.jsonl,
 
 /** Adds `bulwark demo`. */
 export function addDemoCommand(program: Command, run: RunCommand): void {
-  const width = `multiplies the channels 32, 64 (default: ${SIZES.gpu.width})`;
+  const width = `multiplies the channels 32, 64 (default: ${MNIST_RECOMMENDED.model.width})`;
   const command = program
     .command('demo')
     .description('Train plainly and by MIMAE-AT side by side on MNIST, and compare: a few minutes on two cores.')
-    .addOption(numeric('--steps <count>', `training steps of each (default: ${SIZES.gpu.steps})`, COUNT))
+    .addOption(
+      numeric('--steps <count>', `training steps of each (default: ${MNIST_RECOMMENDED.training.steps ?? '-'})`, COUNT),
+    )
     .addOption(numeric('--width <factor>', width, WIDTH))
     .addOption(numeric('--samples <count>', 'test images to evaluate on', COUNT, 1000))
     .addOption(dataOption())
@@ -73,7 +67,7 @@ export async function demo(options: Options, context: Context): Promise<number> 
     const { choice } = opened;
     context.err(`adapter ${choice.kind}: ${choice.driver}`);
     if (choice.faster !== undefined) context.err(`faster would be ${choice.faster}`);
-    const configs = configsFor(options, choice.kind);
+    const configs = configsFor(options);
     return await inRunFolder(place, configs, async (run) => {
       context.err(`writing to ${run.path}`);
       const call = { context, run, opened, training, test };
@@ -91,9 +85,13 @@ export async function demo(options: Options, context: Context): Promise<number> 
 type DemoConfigs = Readonly<Record<'plain' | 'mimae-at', TrainConfig>>;
 
 /** The settings of both runs: the recommended ones, but for the objective of the plain run. */
-function configsFor(options: Options, kind: AdapterKind): DemoConfigs {
-  const { seed, data, steps = SIZES[kind].steps, width = SIZES[kind].width } = options;
-  const both = { dataset: 'mnist', model: 'cnn4', seed, steps, width, ...(data !== undefined && { data }) } as const;
+function configsFor({ seed, data, steps, width }: Options): DemoConfigs {
+  const given = {
+    ...(data !== undefined && { data }),
+    ...(steps !== undefined && { steps }),
+    ...(width !== undefined && { width }),
+  };
+  const both = { dataset: 'mnist', model: 'cnn4', seed, ...given } as const;
   return {
     plain: resolveConfig(MNIST_RECOMMENDED, { ...both, objective: 'plain' }),
     'mimae-at': resolveConfig(MNIST_RECOMMENDED, both),

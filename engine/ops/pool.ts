@@ -5,12 +5,10 @@ import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
 import { apply, applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { pairOf, type Pair } from './pair.js';
 
 const poolKernel = defineKernel({ name: 'max_pool', source: maxPoolSource, bindings: ['read', 'write', 'write'] });
 const moveKernel = defineKernel({ name: 'max_pool', source: maxPoolSource, bindings: ['read', 'read', 'write'] });
-
-/** One number for both axes, or [height, width]. */
-export type Pair = number | readonly [number, number];
 
 interface PoolAttrs {
   readonly kernel: readonly [number, number];
@@ -114,10 +112,6 @@ export interface MaxPoolOptions {
   readonly padding?: Pair;
 }
 
-function both(pair: Pair): readonly [number, number] {
-  return typeof pair === 'number' ? [pair, pair] : pair;
-}
-
 /**
  * The largest element of each window of `x` `[N, C, H, W]`; equal ones give the gradient to the first, as in PyTorch.
  * Sizes round down: floor((H + 2 padding - kernel) / stride) + 1. Throws a `ShapeError` where no window fits.
@@ -127,7 +121,7 @@ export function maxPool2d(
   kernelSize: Pair,
   { stride = kernelSize, padding = 0 }: MaxPoolOptions = {},
 ): Tensor {
-  const attrs = { kernel: both(kernelSize), stride: both(stride), padding: both(padding), shape: x.shape };
+  const attrs = { kernel: pairOf(kernelSize), stride: pairOf(stride), padding: pairOf(padding), shape: x.shape };
   expectDType('maxPool2d', [x], 'f32');
   if (x.rank !== 4) throw new ShapeError(`maxPool2d: input has shape ${formatShape(x.shape)}; expected [N, C, H, W]`);
   const whole = (values: readonly number[], least: number): boolean =>

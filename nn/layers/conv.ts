@@ -2,10 +2,11 @@ import type { Device } from '../../engine/device.js';
 import { ArgumentError } from '../../engine/errors.js';
 import { conv2d } from '../../engine/ops/conv.js';
 import type { Generator } from '../../engine/random.js';
+import { pairOf, type Pair } from '../../engine/ops/pair.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { layerDefault } from '../init.js';
 import { Module } from '../module.js';
-import { checkIntegers, pairOf, type Pair } from './sizes.js';
+import { checkIntegers } from './sizes.js';
 
 /** Options of {@link Conv2d}. */
 export interface Conv2dOptions {

@@ -1,7 +1,8 @@
 import { maxPool2d } from '../../engine/ops/pool.js';
+import { pairOf, type Pair } from '../../engine/ops/pair.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { Module } from '../module.js';
-import { checkIntegers, pairOf, type Pair } from './sizes.js';
+import { checkIntegers } from './sizes.js';
 
 /** Options of {@link MaxPool2d}. */
 export interface MaxPool2dOptions {

@@ -1,12 +1,5 @@
 import { ArgumentError } from '../../engine/errors.js';
-
-/** A size along height and width: one number for both, or `[height, width]`. */
-export type Pair = number | readonly [number, number];
-
-/** Both numbers of a pair. */
-export function pairOf(size: Pair): readonly [number, number] {
-  return typeof size === 'number' ? [size, size] : size;
-}
+import { pairOf, type Pair } from '../../engine/ops/pair.js';
 
 /** Throws an `ArgumentError` unless each of the named values is an integer of at least `least`. */
 export function checkIntegers(layer: string, values: Readonly<Record<string, Pair>>, least = 1): void {

@@ -1,11 +1,6 @@
 import { ArgumentError, ShapeError } from '../../errors.js';
 import { formatShape, type Shape } from '../../shape.js';
-
-/** Height and width, in that order. */
-export type Two = readonly [number, number];
-
-/** One number for both axes, or [height, width]. */
-export type Pair = number | Two;
+import { pairOf, type Pair, type Two } from '../pair.js';
 
 /** Options of a convolution, as PyTorch names them. */
 export interface ConvOptions {
@@ -90,7 +85,11 @@ export function convGeometry(op: string, x: Shape, weight: Shape, options: ConvO
 }
 
 function checkOptions(op: string, shapes: string, options: ConvOptions) {
-  const [stride, padding, dilation] = [both(options.stride, 1), both(options.padding, 0), both(options.dilation, 1)];
+  const [stride, padding, dilation] = [
+    pairOf(options.stride ?? 1),
+    pairOf(options.padding ?? 0),
+    pairOf(options.dilation ?? 1),
+  ];
   const { groups = 1 } = options;
   for (const [name, values, least] of [
     ['stride', stride, 1],
@@ -104,11 +103,6 @@ function checkOptions(op: string, shapes: string, options: ConvOptions) {
     }
   }
   return { stride, padding, dilation, groups };
-}
-
-function both(pair: Pair | undefined, otherwise: number): Two {
-  if (pair === undefined) return [otherwise, otherwise];
-  return typeof pair === 'number' ? [pair, pair] : pair;
 }
 
 /**

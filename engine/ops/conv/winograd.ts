@@ -10,7 +10,8 @@ import type { Constants } from '../../template.js';
 import type { Tensor } from '../../tensor.js';
 import { gemm } from '../gemm.js';
 import type { GatherTensors } from './direct.js';
-import type { ConvGeometry, ConvPass, Two } from './geometry.js';
+import type { ConvGeometry, ConvPass } from './geometry.js';
+import type { Two } from '../pair.js';
 
 const inputKernel = defineKernel({ name: 'winograd_input', source: inputSource, bindings: ['read', 'write'] });
 const weightKernel = defineKernel({ name: 'winograd_weight', source: weightSource, bindings: ['read', 'write'] });
