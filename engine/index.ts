@@ -6,7 +6,14 @@ export { backward, enableGrad, grad, noGrad, type GradOptions } from './autograd
 export { Device, type Capabilities, type MemoryUsage } from './device.js';
 export type { DType, TensorData } from './dtype.js';
 export * from './errors.js';
-export { defineKernel, foldWorkgroups, type BufferRange, type Dispatch, type Kernel } from './kernel.js';
+export {
+  defineKernel,
+  foldWorkgroups,
+  strideWorkgroups,
+  type BufferRange,
+  type Dispatch,
+  type Kernel,
+} from './kernel.js';
 export { apply, applyOne, defineOp, registeredOps, type Op, type OutputSpec, type RunCall } from './op.js';
 export type { BackwardCall, BackwardRule, OpSample } from './op.js';
 export type { Counters } from './recorder.js';

@@ -44,6 +44,17 @@ export function defineKernel(kernel: Kernel): Kernel {
   return kernel;
 }
 
+/** Elements to an invocation on software adapters, where starting a workgroup costs more than what it does. */
+const SOFTWARE_STRIDE = 8;
+
+/**
+ * Workgroups of 64 for a kernel whose invocations step over `count` elements by the number of all invocations: an element to each
+ * on a GPU, several on a software adapter.
+ */
+export function strideWorkgroups(count: number, { software }: { readonly software: boolean }): [number, number] {
+  return foldWorkgroups(Math.ceil(count / 64 / (software ? SOFTWARE_STRIDE : 1)));
+}
+
 /**
  * Workgroups for `count` workgroups in all, folded over x and y so that neither exceeds WebGPU's 65,535. The kernel reads
  * its linear number as `workgroup_id.y * num_workgroups.x + workgroup_id.x` and returns where that is past the end.

@@ -1,7 +1,7 @@
 // Elementwise functions of two tensors of one type. T is that type, R the type of the result, OP names the function.
-// MODE == same:      equal shapes, four elements to an invocation
+// MODE == same:      equal shapes, by vectors of four elements
 // MODE == scalar:    the second operand is params.scalar; SWAPPED exchanges the operands
-// MODE == broadcast: one element to an invocation; the operands' strides (0 along repeated axes) travel as uniforms, the
+// MODE == broadcast: element by element; the operands' strides (0 along repeated axes) travel as uniforms, the
 //                    axes merged where both operands allow it and padded in front with axes of size 1
 
 alias V = vec4<T>;
@@ -22,7 +22,8 @@ alias VR = vec4<R>;
 //#end
 
 struct Params {
-  size: u32,
+  /** Elements where MODE is broadcast, else vectors of four. */
+  count: u32,
   scalar: T,
   pad0: u32,
   pad1: u32,
@@ -89,34 +90,30 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-//#if MODE == broadcast
-  if (i >= params.size) {
-    return;
-  }
-  var rest = i;
-  var ia = 0u;
-  var ib = 0u;
-  for (var axis = RANK; axis > 0u; axis--) {
-    let size = params.shape[(axis - 1u) / 4u][(axis - 1u) % 4u];
-    let at = rest % size;
-    rest /= size;
-    ia += at * params.strideA[(axis - 1u) / 4u][(axis - 1u) % 4u];
-    ib += at * params.strideB[(axis - 1u) / 4u][(axis - 1u) % 4u];
-  }
-  y[i] = op(V(a[ia]), V(b[ib])).x;
-//#else
-  if (i * 4u >= params.size) {
-    return;
-  }
+  let step = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.count; i += step) {
 //#if MODE == same
-  y[i] = op(a[i], b[i]);
-//#else
+    y[i] = op(a[i], b[i]);
+//#end
+//#if MODE == scalar
 //#if SWAPPED
-  y[i] = op(V(params.scalar), a[i]);
+    y[i] = op(V(params.scalar), a[i]);
 //#else
-  y[i] = op(a[i], V(params.scalar));
+    y[i] = op(a[i], V(params.scalar));
 //#end
 //#end
+//#if MODE == broadcast
+    var rest = i;
+    var ia = 0u;
+    var ib = 0u;
+    for (var axis = RANK; axis > 0u; axis--) {
+      let size = params.shape[(axis - 1u) / 4u][(axis - 1u) % 4u];
+      let at = rest % size;
+      rest /= size;
+      ia += at * params.strideA[(axis - 1u) / 4u][(axis - 1u) % 4u];
+      ib += at * params.strideB[(axis - 1u) / 4u][(axis - 1u) % 4u];
+    }
+    y[i] = op(V(a[ia]), V(b[ib])).x;
 //#end
+  }
 }

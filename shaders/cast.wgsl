@@ -14,13 +14,12 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i >= params.vectors) {
-    return;
-  }
+  let step = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.vectors; i += step) {
 //#if TO_BOOL
-  y[i] = select(vec4<R>(0), vec4<R>(1), x[i] != vec4<T>(0));
+    y[i] = select(vec4<R>(0), vec4<R>(1), x[i] != vec4<T>(0));
 //#else
-  y[i] = vec4<R>(x[i]);
+    y[i] = vec4<R>(x[i]);
 //#end
+  }
 }

@@ -15,8 +15,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.vectors) {
+  let stride = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.vectors; i += stride) {
     y[i] = vec4<T>(params.start) + vec4<T>(vec4u(0, 1, 2, 3) + 4u * i) * vec4<T>(params.step);
   }
 }

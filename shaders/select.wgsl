@@ -24,22 +24,22 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i >= params.size) {
-    return;
-  }
-  var rest = i;
-  var at = vec3u(0);
-  for (var axis = RANK; axis > 0u; axis--) {
-    let word = (axis - 1u) / 4u;
-    let part = (axis - 1u) % 4u;
-    let size = params.shape[word][part];
-    at += (rest % size) * vec3u(params.strideCondition[word][part], params.strideA[word][part], params.strideB[word][part]);
-    rest /= size;
-  }
-  if (condition[at.x] != 0u) {
-    y[i] = a[at.y];
-  } else {
-    y[i] = b[at.z];
+  let step = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.size; i += step) {
+    var rest = i;
+    var at = vec3u(0);
+    for (var axis = RANK; axis > 0u; axis--) {
+      let word = (axis - 1u) / 4u;
+      let part = (axis - 1u) % 4u;
+      let size = params.shape[word][part];
+      let strides = vec3u(params.strideCondition[word][part], params.strideA[word][part], params.strideB[word][part]);
+      at += (rest % size) * strides;
+      rest /= size;
+    }
+    if (condition[at.x] != 0u) {
+      y[i] = a[at.y];
+    } else {
+      y[i] = b[at.z];
+    }
   }
 }

@@ -22,21 +22,20 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i >= params.size) {
-    return;
+  let step = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.size; i += step) {
+    var rest = i;
+    var ix = params.offsetX;
+    var iy = params.offsetY;
+    for (var axis = RANK; axis > 0u; axis--) {
+      let word = (axis - 1u) / 4u;
+      let part = (axis - 1u) % 4u;
+      let size = params.shape[word][part];
+      let at = rest % size;
+      rest /= size;
+      ix += at * params.strideX[word][part];
+      iy += at * params.strideY[word][part];
+    }
+    y[iy] = x[ix];
   }
-  var rest = i;
-  var ix = params.offsetX;
-  var iy = params.offsetY;
-  for (var axis = RANK; axis > 0u; axis--) {
-    let word = (axis - 1u) / 4u;
-    let part = (axis - 1u) % 4u;
-    let size = params.shape[word][part];
-    let at = rest % size;
-    rest /= size;
-    ix += at * params.strideX[word][part];
-    iy += at * params.strideY[word][part];
-  }
-  y[iy] = x[ix];
 }

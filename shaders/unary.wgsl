@@ -1,4 +1,5 @@
-// Elementwise functions of one f32 tensor, four elements to an invocation. OP names the function below.
+// Elementwise functions of one f32 tensor, by vectors of four elements; invocations take as many as there are too few of
+// them. OP names the function below.
 // The padding of a tensor's range is computed too: it is never read.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -36,8 +37,8 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * 64u + lane;
-  if (i < params.vectors) {
+  let step = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.vectors; i += step) {
     y[i] = op_$OP(x[i]);
   }
 }

@@ -2,7 +2,7 @@ import attackStepSource from '../../shaders/attack_step.wgsl';
 import { enableGrad, grad } from '../../engine/autograd.js';
 import { float } from '../../engine/dtype.js';
 import { ArgumentError, DTypeError, ShapeError } from '../../engine/errors.js';
-import { defineKernel, foldWorkgroups } from '../../engine/kernel.js';
+import { defineKernel, strideWorkgroups } from '../../engine/kernel.js';
 import { onesLike } from '../../engine/ops/create.js';
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
@@ -71,7 +71,7 @@ export function linfStep(point: Tensor, gradient: Tensor, centre: Tensor, step: 
     kernel: attackStepKernel,
     buffers: [point.range, gradient.range, centre.range, result.range],
     uniforms: [vectors, float(step.stepSize), float(step.eps), float(step.clipMin), float(step.clipMax)],
-    workgroups: foldWorkgroups(Math.ceil(vectors / 64)),
+    workgroups: strideWorkgroups(vectors, device.caps),
   });
   return result;
 }

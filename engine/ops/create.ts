@@ -2,7 +2,7 @@ import fillSource from '../../shaders/fill.wgsl';
 import type { Device } from '../device.js';
 import { float, storageType, toTyped, type DType, type TensorData } from '../dtype.js';
 import { ShapeError } from '../errors.js';
-import { defineKernel, foldWorkgroups } from '../kernel.js';
+import { defineKernel, strideWorkgroups } from '../kernel.js';
 import { checkShape, formatShape, sizeOf, type Shape } from '../shape.js';
 import type { NestedArray, Tensor } from '../tensor.js';
 
@@ -63,7 +63,7 @@ function ramp(result: Tensor, start: number, step: number): Tensor {
     constants: { T: storageType(result.dtype) },
     buffers: [result.range],
     uniforms: [vectors, word(start), word(step)],
-    workgroups: foldWorkgroups(Math.ceil(vectors / 64)),
+    workgroups: strideWorkgroups(vectors, result.device.caps),
   });
   return result;
 }

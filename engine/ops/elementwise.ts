@@ -4,7 +4,7 @@ import selectSource from '../../shaders/select.wgsl';
 import unarySource from '../../shaders/unary.wgsl';
 import { float, storageType, type DType } from '../dtype.js';
 import { ArgumentError, DTypeError } from '../errors.js';
-import { defineKernel, foldWorkgroups } from '../kernel.js';
+import { defineKernel, strideWorkgroups } from '../kernel.js';
 import { applyOne, defineOp, expectDType, nth, type BackwardRule, type OpSample } from '../op.js';
 import { broadcastShapes, broadcastStrides, sameShape } from '../shape.js';
 import { mergeAxes, spaceWords } from '../strided.js';
@@ -54,7 +54,7 @@ function unary(name: string, row: UnaryRow): (x: Tensor) => Tensor {
         constants: { OP: name },
         buffers: [x.range, y.range],
         uniforms: [vectors],
-        workgroups: foldWorkgroups(Math.ceil(vectors / 64)),
+        workgroups: strideWorkgroups(vectors, device.caps),
         label: name,
       });
     },
@@ -126,7 +126,9 @@ function binary(name: string, row: BinaryRow): (a: Operand, b: Operand) => Tenso
 function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attrs: BinaryAttrs) {
   const [a, b] = [nth(inputs, 0), inputs[1]];
   const types = { OP: name, T: storageType(a.dtype), R: storageType(y.dtype) };
-  const flat = { uniforms: [y.size], workgroups: foldWorkgroups(Math.ceil(y.size / 256)), label: name };
+  const { caps } = y.device;
+  const vectors = Math.ceil(y.size / 4);
+  const flat = { uniforms: [vectors], workgroups: strideWorkgroups(vectors, caps), label: name };
   if (!b) {
     const scalar = attrs.scalar ?? 0;
     return {
@@ -134,7 +136,7 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
       kernel: scalarKernel,
       constants: { ...types, MODE: 'scalar', SWAPPED: attrs.swapped ?? false },
       buffers: [a.range, y.range],
-      uniforms: [y.size, a.dtype === 'f32' ? float(scalar) : scalar >>> 0],
+      uniforms: [vectors, a.dtype === 'f32' ? float(scalar) : scalar >>> 0],
     };
   }
   const buffers = [a.range, b.range, y.range];
@@ -147,7 +149,7 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
     constants: { ...types, MODE: 'broadcast', RANK: space.shape.length },
     buffers,
     uniforms: [y.size, 0, 0, 0, ...spaceWords(space)],
-    workgroups: foldWorkgroups(Math.ceil(y.size / 64)),
+    workgroups: strideWorkgroups(y.size, caps),
     label: name,
   };
 }
@@ -315,7 +317,7 @@ const castOp = defineOp<CastAttrs>({
       constants: { T: storageType(x.dtype), R: storageType(attrs.dtype), TO_BOOL: attrs.dtype === 'bool' },
       buffers: [x.range, y.range],
       uniforms: [vectors],
-      workgroups: foldWorkgroups(Math.ceil(vectors / 64)),
+      workgroups: strideWorkgroups(vectors, device.caps),
     });
   },
 });
@@ -348,7 +350,7 @@ const whereOp = defineOp<NoAttrs>({
       constants: { RANK: space.shape.length },
       buffers: [...inputs, y].map((tensor) => tensor.range),
       uniforms: [y.size, 0, 0, 0, ...spaceWords(space)],
-      workgroups: foldWorkgroups(Math.ceil(y.size / 64)),
+      workgroups: strideWorkgroups(y.size, device.caps),
     });
   },
   backward: ({ grads, inputs, needs }) => {
@@ -391,7 +393,7 @@ const clampOp = defineOp<ClampOptions>({
       constants: { OP: 'clamp' },
       buffers: [x.range, y.range],
       uniforms: [vectors, float(attrs.min ?? -LARGEST), float(attrs.max ?? LARGEST)],
-      workgroups: foldWorkgroups(Math.ceil(vectors / 64)),
+      workgroups: strideWorkgroups(vectors, device.caps),
     });
   },
   backward: ({ grads, inputs, attrs }) => {

@@ -1,7 +1,7 @@
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
 import type { Device } from '../device.js';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { defineKernel, foldWorkgroups } from '../kernel.js';
+import { defineKernel, strideWorkgroups } from '../kernel.js';
 import { applyOne, defineOp, nth, type Op } from '../op.js';
 import {
   broadcastShapes,
@@ -39,7 +39,7 @@ function stridedCopy(device: Device, op: string, shape: Shape, x: Tensor, from: 
     constants: { RANK: space.shape.length },
     buffers: [x.range, y.range],
     uniforms: [size, from.offset, into.offset, 0, ...spaceWords(space)],
-    workgroups: foldWorkgroups(Math.ceil(size / 64)),
+    workgroups: strideWorkgroups(size, device.caps),
     label: op,
   });
 }

@@ -1,7 +1,7 @@
 import maxPoolSource from '../../shaders/max_pool.wgsl';
 import { float } from '../dtype.js';
 import { ShapeError } from '../errors.js';
-import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
+import { defineKernel, strideWorkgroups, type Kernel } from '../kernel.js';
 import { apply, applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
@@ -26,9 +26,6 @@ function outputShape({ kernel, stride, padding, shape }: PoolAttrs): number[] {
 
 /** Windows of more elements than this are walked by loops: SwiftShader's compiler takes minutes over an unrolled 3 x 3 one. */
 const UNROLL = 4;
-
-/** On software adapters starting a workgroup costs more than it does: there each invocation takes several elements. */
-const REPEATS = 8;
 
 type Pass = 'pool' | 'gather' | 'scatter';
 
@@ -62,7 +59,7 @@ function dispatchPool(kernel: Kernel, pass: Pass, attrs: PoolAttrs, tensors: rea
       size, height, width, outHeight, outWidth, KH, KW,
       float(vector / columns), float(vector / (rows * columns)),
     ],
-    workgroups: foldWorkgroups(Math.ceil(size / 64 / (written.device.caps.software ? REPEATS : 1))),
+    workgroups: strideWorkgroups(size, written.device.caps),
     label: `maxPool2d ${pass}`,
   });
 }

@@ -1,7 +1,7 @@
 import sgdSource from '../../shaders/sgd.wgsl';
 import { float } from '../../engine/dtype.js';
 import { ArgumentError } from '../../engine/errors.js';
-import { defineKernel, foldWorkgroups } from '../../engine/kernel.js';
+import { defineKernel, strideWorkgroups } from '../../engine/kernel.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { loadTensors, type StateDict } from '../state-dict.js';
 import { ParameterArena } from './arena.js';
@@ -83,7 +83,7 @@ export class SGD {
       constants: { MOMENTUM: momentum !== undefined, NESTEROV: this.nesterov },
       buffers: [arena.gradients, arena.values, ...(momentum ? [momentum.range] : [])],
       uniforms: [arena.vectors, float(this.lr), float(this.weightDecay), float(this.momentum)],
-      workgroups: foldWorkgroups(Math.ceil(arena.vectors / 64)),
+      workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
       label: 'sgd',
     });
   }
