@@ -38,7 +38,7 @@ export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
   /** How long to train: one of `epochs` and `steps`. */
   readonly epochs?: number | undefined;
   readonly steps?: number | undefined;
-  /** The learning rate, or a rate for each epoch (from 1). */
+  /** The learning rate, or how it changes during the run. */
   readonly lr: number | Schedule;
   /** Fixes the order of the examples and the starts of the attack; 0 unless told. (Initial weights and dropout: the model's.) */
   readonly seed?: Seed | undefined;
@@ -138,7 +138,7 @@ export class Trainer {
     this.#ring = new MetricsRing(logEvery);
     this.#parameters = model.parameters().filter((parameter) => parameter.requiresGrad);
     const { momentum = 0, weightDecay = 0, nesterov = false } = options;
-    this.optimizer = new SGD(this.#parameters, { lr: this.#schedule.at(1), momentum, weightDecay, nesterov });
+    this.optimizer = new SGD(this.#parameters, { lr: this.#lrAt(1), momentum, weightDecay, nesterov });
     this.#watch = new UniformWatch({ ...options, classes: dataset.classes, from: this.#judgedFrom, steps: this.steps });
     this.#step = startStep;
   }
@@ -153,6 +153,11 @@ export class Trainer {
     const { objective, attack } = this.#options;
     if (!attack || !objective.needs.adversarial) return 0;
     return attack.eps * Math.min(1, step / Math.max(1, this.#rampSteps));
+  }
+
+  #lrAt(step: number): number {
+    const epoch = this.#loader.positionAfter(step - 1).epoch + 1;
+    return this.#schedule.at({ epoch, step, steps: this.steps });
   }
 
   get #rampSteps(): number {
@@ -217,7 +222,7 @@ export class Trainer {
     const { model, objective, dataset } = this.#options;
     const { device } = model;
     const step = this.#step + 1;
-    this.optimizer.lr = this.#schedule.at(batch.epoch + 1);
+    this.optimizer.lr = this.#lrAt(step);
     device.scope(() => {
       const x = tensor(batch.images, { device, shape: batch.shape });
       const labels = tensor(batch.labels, { device });
@@ -255,7 +260,7 @@ export class Trainer {
     const records = read.map(({ step, metrics }): StepRecord => {
       const epoch = this.#loader.positionAfter(step - 1).epoch + 1;
       this.#warn(this.#watch.note(step, metrics), run.options);
-      return { step, epoch, lr: this.#schedule.at(epoch), eps: this.epsAt(step), metrics };
+      return { step, epoch, lr: this.#lrAt(step), eps: this.epsAt(step), metrics };
     });
     await run.progress(this.#step, last, this.steps, records);
   }

@@ -2,7 +2,7 @@ import type { OptionValues } from '../adversarial/objectives/objective.js';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import type { Cnn4Init } from '../nn/models/cnn4.js';
-import { StepSchedule } from '../nn/optim/schedule.js';
+import { StepSchedule, TrapezoidSchedule } from '../nn/optim/schedule.js';
 import { UsageError, asUsage } from './errors.js';
 
 /** The names of the datasets that there are. */
@@ -22,6 +22,14 @@ export interface ModelConfig {
   readonly dropout: number;
 }
 
+/**
+ * How the learning rate changes: times `gamma` from each epoch of `drops` on, or linearly up and down over the parts `warmup`
+ * and `decay` of the run.
+ */
+export type ScheduleConfig =
+  | { readonly name: 'step'; readonly drops: readonly number[]; readonly gamma: number }
+  | { readonly name: 'trapezoid'; readonly warmup: number; readonly decay: number };
+
 /** Every setting of a training run, resolved: what `config.json` holds. */
 export interface TrainConfig {
   readonly preset: string;
@@ -40,10 +48,9 @@ export interface TrainConfig {
     readonly steps: number | null;
     readonly epochs: number | null;
     readonly batchSize: number;
+    /** What the schedule starts from. */
     readonly lr: number;
-    /** Epochs from which on the rate is multiplied by `lrGamma`. */
-    readonly lrDrops: readonly number[];
-    readonly lrGamma: number;
+    readonly schedule: ScheduleConfig;
     readonly momentum: number;
     readonly weightDecay: number;
   };
@@ -119,16 +126,25 @@ function resolveTraining({ training }: Preset, options: TrainOptions): TrainConf
     throw new UsageError('--steps and --epochs: give one of them, to say how long to train');
   }
   const own = options.steps === undefined && options.epochs === undefined;
-  const schedule = typeof training.lr === 'number' ? new StepSchedule({ baseLr: training.lr }) : training.lr;
-  const { drops, gamma } = schedule instanceof StepSchedule ? schedule : new StepSchedule({ baseLr: schedule.at(1) });
   return {
     steps: options.steps ?? (own ? (training.steps ?? null) : null),
     epochs: options.epochs ?? (own ? (training.epochs ?? null) : null),
     batchSize: options.batchSize ?? training.batchSize,
-    lr: options.lr ?? schedule.at(1),
-    lrDrops: drops,
-    lrGamma: gamma,
+    lr: options.lr ?? training.lr.baseLr,
+    schedule: scheduleConfig(training.lr),
     momentum: options.momentum ?? training.momentum,
     weightDecay: options.weightDecay ?? training.weightDecay,
   };
+}
+
+function scheduleConfig(schedule: StepSchedule | TrapezoidSchedule): ScheduleConfig {
+  if (schedule instanceof StepSchedule) return { name: 'step', drops: schedule.drops, gamma: schedule.gamma };
+  return { name: 'trapezoid', warmup: schedule.warmup, decay: schedule.decay };
+}
+
+/** The schedule of a configuration. Throws an `ArgumentError` for settings outside their domain. */
+export function makeSchedule({ lr: baseLr, schedule }: TrainConfig['training']): StepSchedule | TrapezoidSchedule {
+  return schedule.name === 'step'
+    ? new StepSchedule({ baseLr, ...schedule })
+    : new TrapezoidSchedule({ baseLr, ...schedule });
 }

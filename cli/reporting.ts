@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../node/files.js';
 import type { OpenedDevice } from './device.js';
 import { version } from '../package.json';
-import type { ModelConfig, TrainConfig } from './config.js';
+import type { ModelConfig, ScheduleConfig, TrainConfig } from './config.js';
 import { RUN_FILES } from './folders.js';
 import type { ReportData } from './report/data.js';
 
@@ -30,8 +30,6 @@ export function settingsOf(config: TrainConfig): Record<string, string> {
   const { dataset, model, objective, attack, training, seed, preset } = config;
   const number = (value: number): string => String(Number(value.toPrecision(6)));
   const options = Object.entries(objective.options).map(([name, value]) => `${name} ${String(value)}`);
-  const drops =
-    training.lrDrops.length > 0 ? `, times ${training.lrGamma} at epochs ${training.lrDrops.join(', ')}` : '';
   return {
     preset,
     dataset: `${dataset.name}${dataset.subset === null ? '' : `, the first ${dataset.subset} images`}`,
@@ -44,11 +42,22 @@ export function settingsOf(config: TrainConfig): Record<string, string> {
           `eps ramped up over ${number(100 * attack.rampFraction)} % of the run`,
     length: training.steps === null ? `${training.epochs} epochs` : `${training.steps} steps`,
     'batch size': String(training.batchSize),
-    'learning rate': number(training.lr) + drops,
+    'learning rate': [number(training.lr), ...scheduleWords(training.schedule)].join(', '),
     momentum: number(training.momentum),
     'weight decay': number(training.weightDecay),
     seed: String(seed),
   };
+}
+
+function scheduleWords(schedule: ScheduleConfig): string[] {
+  if (schedule.name === 'step') {
+    return schedule.drops.length > 0 ? [`times ${schedule.gamma} at epochs ${schedule.drops.join(', ')}`] : [];
+  }
+  const slopes = [
+    ['rising over the first', schedule.warmup],
+    ['falling over the last', schedule.decay],
+  ] as const;
+  return slopes.flatMap(([words, part]) => (part > 0 ? [`${words} ${Number((100 * part).toPrecision(3))} %`] : []));
 }
 
 /** A model's settings as a report lists them. */

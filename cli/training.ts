@@ -3,8 +3,7 @@ import { Trainer, type StepRecord, type TrainingProgress } from '../adversarial/
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import type { Module } from '../nn/module.js';
-import { StepSchedule } from '../nn/optim/schedule.js';
-import type { TrainConfig } from './config.js';
+import { makeSchedule, type TrainConfig } from './config.js';
 import type { Context } from './context.js';
 import { asUsage } from './errors.js';
 import type { OpenRun } from './folders.js';
@@ -34,17 +33,19 @@ export interface TrainingOutcome {
 
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */
 function makeTrainer({ config, model, dataset }: TrainingCall): Trainer {
-  const { lr, lrDrops, lrGamma, steps, epochs, ...training } = config.training;
+  const { steps, epochs, batchSize, momentum, weightDecay } = config.training;
   const { stepSize, ...attack } = config.attack;
   return asUsage(
     () =>
       new Trainer({
-        ...training,
         model,
         dataset,
         objective: objectiveNamed(config.objective.name, config.objective.options),
         attack: { ...attack, ...(stepSize !== null && { stepSize }) },
-        lr: new StepSchedule({ baseLr: lr, drops: lrDrops, gamma: lrGamma }),
+        batchSize,
+        lr: makeSchedule(config.training),
+        momentum,
+        weightDecay,
         steps: steps ?? undefined,
         epochs: epochs ?? undefined,
         seed: config.seed,

@@ -11,7 +11,14 @@ export { MaxPool2d, type MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
 export { Module } from './module.js';
-export { StepSchedule, type Schedule, type StepScheduleOptions } from './optim/schedule.js';
+export {
+  StepSchedule,
+  TrapezoidSchedule,
+  type Schedule,
+  type SchedulePlace,
+  type StepScheduleOptions,
+  type TrapezoidScheduleOptions,
+} from './optim/schedule.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';

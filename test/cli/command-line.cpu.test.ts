@@ -135,10 +135,12 @@ describe('resolveConfig', () => {
     const config = resolveConfig(PRESETS.mnist.recommended, nothing);
     expect(config.objective).toMatchObject({ name: 'mimae-at', options: { lambda: 0.4, beta: 0.1 } });
     expect(config.attack).toEqual({ eps: 0.2, steps: 5, stepSize: null, rampFraction: 0.6 });
-    expect(config.training).toMatchObject({ steps: 400, epochs: null, batchSize: 64, lr: 0.02, lrDrops: [] });
+    expect(config.training).toMatchObject({ steps: 400, epochs: null, batchSize: 64, lr: 0.03 });
+    expect(config.training.schedule).toEqual({ name: 'trapezoid', warmup: 0.5, decay: 0.3 });
     expect(config.model).toMatchObject({ name: 'cnn4', width: 0.5, classes: 10, dropout: 0 });
     const paper = resolveConfig(PRESETS.mnist.paper, nothing);
-    expect(paper.training).toMatchObject({ steps: null, epochs: 100, lr: 0.01, lrDrops: [55, 75, 90], lrGamma: 0.1 });
+    expect(paper.training).toMatchObject({ steps: null, epochs: 100, lr: 0.01 });
+    expect(paper.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
     expect(paper.attack).toEqual({ eps: 0.3, steps: 10, stepSize: 0.01, rampFraction: 0 });
   });
 
@@ -146,7 +148,7 @@ describe('resolveConfig', () => {
     const options = { ...nothing, lambda: 0.6, epochs: 2, lr: 0.1, eps: 0, width: 1, subset: 100 };
     const config = resolveConfig(PRESETS.mnist.paper, options);
     expect(config.objective.options).toMatchObject({ lambda: 0.6, beta: 1 });
-    expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.1, lrDrops: [55, 75, 90] });
+    expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.1, schedule: { drops: [55, 75, 90] } });
     expect(config.attack.eps).toBe(0);
     expect(config.model.width).toBe(1);
     expect(config.dataset.subset).toBe(100);
