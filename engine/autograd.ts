@@ -11,6 +11,10 @@ export interface GraphNode {
   readonly name: string;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  /** The inputs' versions, then the outputs', when it was recorded. */
+  readonly versions: readonly number[];
+  /** Whether a `backward` has been through it. */
+  spent: boolean;
   /** The gradients with respect to the inputs, by the op's rule. */
   backward(
     grads: readonly (Tensor | undefined)[],
@@ -27,7 +31,12 @@ export function isRecording(device: Device, inputs: readonly Tensor[]): boolean 
 }
 
 /** Records an operation on the tape of its outputs. */
-export function record<A>(op: Op<A>, inputs: readonly Tensor[], outputs: readonly Tensor[], attrs: A): void {
+export function record<A>(
+  op: Pick<Op<A>, 'name' | 'backward' | 'fusedBackward'>,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  attrs: A,
+): void {
   const { backward, fusedBackward } = op;
   if (!backward) return;
   const node: GraphNode = {
@@ -35,6 +44,8 @@ export function record<A>(op: Op<A>, inputs: readonly Tensor[], outputs: readonl
     name: op.name,
     inputs,
     outputs,
+    versions: versionsOf(inputs, outputs),
+    spent: false,
     backward: (grads, needs, createGraph) => {
       const rule = createGraph ? backward : (fusedBackward ?? backward);
       return rule({ inputs, outputs, attrs, grads, needs });
@@ -43,6 +54,10 @@ export function record<A>(op: Op<A>, inputs: readonly Tensor[], outputs: readonl
   for (const output of outputs) {
     if (output.dtype === 'f32') output.node = node;
   }
+}
+
+function versionsOf(inputs: readonly Tensor[], outputs: readonly Tensor[]): number[] {
+  return [...inputs, ...outputs].map((tensor) => tensor.version);
 }
 
 /** Runs `fn` without recording anything for differentiation; `fn` must be synchronous. */
@@ -71,6 +86,8 @@ export interface GradOptions {
   readonly createGraph?: boolean;
   /** The upstream gradient, of the output's shape; needed where the output is not a scalar. */
   readonly gradOutput?: Tensor;
+  /** Give zeros for an input that does not take part in the output, instead of an error. */
+  readonly allowUnused?: boolean;
 }
 
 /**
@@ -78,10 +95,22 @@ export interface GradOptions {
  * inputs need is computed. Throws a `GradError` where an input does not take part in `output`.
  */
 export function grad(output: Tensor, inputs: readonly Tensor[], options: GradOptions = {}): Tensor[] {
-  const grads = differentiate(output, inputs, options);
+  return gradSince(0, output, inputs, options);
+}
+
+/** `grad` through what was computed from tensors up to the `id` oldest, which count as independent of each other. */
+export function gradSince(
+  oldest: number,
+  output: Tensor,
+  inputs: readonly Tensor[],
+  options: GradOptions = {},
+): Tensor[] {
+  if (options.allowUnused && !output.tracksGrad) return inputs.map((input) => input.zerosLike());
+  const grads = differentiate(output, inputs, options, oldest);
   const given = new Set<Tensor>();
   return inputs.map((input, index) => {
     const gradient = grads.get(input);
+    if (!gradient && options.allowUnused) return input.zerosLike();
     if (!gradient) {
       throw new GradError(
         `grad: input ${index} of shape ${formatShape(input.shape)} does not take part in the output; ` +
@@ -95,13 +124,26 @@ export function grad(output: Tensor, inputs: readonly Tensor[], options: GradOpt
   });
 }
 
-/** Adds the gradients of a scalar with respect to every leaf that requires them to the leaves' `grad`. */
-export function backward(output: Tensor, gradOutput?: Tensor): void {
+/** Options of `backward`. */
+export interface BackwardOptions {
+  /** Let the graph be gone through again: without it a second pass throws, because it would count the same gradients twice. */
+  readonly retainGraph?: boolean;
+}
+
+/**
+ * Adds the gradients of a scalar (or of any shape, with `gradOutput` of that shape) with respect to every leaf that requires
+ * them to the leaves' `grad`.
+ *
+ * @throws GradError for a second pass through a graph, an output without one, or one that is not a scalar
+ */
+export function backward(output: Tensor, gradOutput?: Tensor, { retainGraph = false }: BackwardOptions = {}): void {
   const leaves = new Set<Tensor>();
-  for (const node of reachable(output).values()) {
+  const nodes = [...reachable(output).values()];
+  for (const node of nodes) {
     for (const input of node.inputs) if (input.requiresGrad && !input.node) leaves.add(input);
   }
   const grads = differentiate(output, [...leaves], gradOutput ? { gradOutput } : {});
+  if (!retainGraph) for (const node of nodes) node.spent = true;
   for (const leaf of leaves) {
     const gradient = grads.get(leaf);
     if (!gradient) continue;
@@ -111,25 +153,30 @@ export function backward(output: Tensor, gradOutput?: Tensor): void {
   }
 }
 
-function differentiate(output: Tensor, inputs: readonly Tensor[], options: GradOptions): Map<Tensor, Tensor> {
+function differentiate(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  options: GradOptions,
+  oldest = 0,
+): Map<Tensor, Tensor> {
   const { createGraph = false } = options;
   const { device } = output;
   if (!output.tracksGrad) {
     throw new GradError('grad: the output has no graph; it was computed without an input that requires gradients');
   }
-  const nodes = reachable(output);
+  const nodes = reachable(output, oldest);
   const wanted = reachesAny(nodes, new Set(inputs));
   return withGrad(device, createGraph, () => {
     const pending = new PendingGrads(createGraph, new Set(inputs), latestTensorId());
     pending.add(output, seedGradient(output, options.gradOutput));
     for (const node of [...nodes.values()].sort((a, b) => b.id - a.id)) {
       if (!wanted.has(node)) continue;
-      const grads = node.outputs.map((tensor) => pending.get(tensor));
+      const grads = node.outputs.map((tensor) => pending.complete(tensor));
       if (grads.every((gradient) => gradient === undefined)) continue;
+      checkReplay(node);
       const needs = node.inputs.map(
         (input) => wanted.has(input) || (input.node !== undefined && wanted.has(input.node)),
       );
-      for (const tensor of [...node.inputs, ...node.outputs]) tensor.assertAlive(`backward of ${node.name}`);
       const run = (): readonly (Tensor | undefined)[] => node.backward(grads, needs, createGraph);
       const results = createGraph ? run() : device.scope(run);
       node.inputs.forEach((input, index) => {
@@ -137,9 +184,31 @@ function differentiate(output: Tensor, inputs: readonly Tensor[], options: GradO
         if (gradient && needs[index]) pending.add(input, gradient);
       });
       pending.settle(node.outputs, results);
+      device.inspect(`backward of ${node.name}`, results);
     }
+    for (const input of inputs) pending.complete(input);
     return pending.grads;
   });
+}
+
+/** Throws where what a node would compute its gradients from is not what it was. */
+function checkReplay(node: GraphNode): void {
+  if (node.spent) {
+    throw new GradError(
+      `backward of ${node.name}: backward() has been through this graph; run the forward pass again, or give the first ` +
+        'backward() { retainGraph: true }',
+    );
+  }
+  const tensors = [...node.inputs, ...node.outputs];
+  for (const tensor of tensors) tensor.assertAlive(`backward of ${node.name}`);
+  const changed = tensors.findIndex((tensor, index) => tensor.version !== node.versions[index]);
+  const tensor = tensors[changed];
+  if (!tensor) return;
+  const role = changed < node.inputs.length ? `input ${changed}` : `output ${changed - node.inputs.length}`;
+  throw new GradError(
+    `backward of ${node.name}: its ${role} of shape ${formatShape(tensor.shape)} was changed in place after the forward pass; ` +
+      'differentiate before the change, or change a copy',
+  );
 }
 
 function seedGradient(output: Tensor, gradOutput: Tensor | undefined): Tensor {
@@ -165,6 +234,9 @@ class PendingGrads {
   readonly #createGraph: boolean;
   readonly #results: ReadonlySet<Tensor>;
   readonly #newest: number;
+  readonly #hooked = new Set<Tensor>();
+  /** Gradients that hooks have seen, and may have held on to: the scope frees those. */
+  readonly #shown = new Set<Tensor>();
   #superseded: Tensor[] = [];
 
   /** Tensors numbered up to `newest` were there before the backward pass, which must not free them. */
@@ -174,8 +246,24 @@ class PendingGrads {
     this.#newest = newest;
   }
 
-  get(tensor: Tensor): Tensor | undefined {
-    return this.grads.get(tensor);
+  /** The gradient of a tensor to which nothing will be added any more, as its hooks leave it. */
+  complete(tensor: Tensor): Tensor | undefined {
+    let gradient = this.grads.get(tensor);
+    if (!gradient || this.#hooked.has(tensor)) return gradient;
+    this.#hooked.add(tensor);
+    for (const hook of tensor.hooks) {
+      this.#shown.add(gradient);
+      const other = hook(gradient);
+      if (!other || other === gradient) continue;
+      if (!sameShape(other.shape, tensor.shape) || other.dtype !== 'f32') {
+        throw new GradError(
+          `registerHook: a hook gave ${other.dtype} ${formatShape(other.shape)}; expected f32 ${formatShape(tensor.shape)}`,
+        );
+      }
+      this.#superseded.push(gradient);
+      this.grads.set(tensor, (gradient = other));
+    }
+    return gradient;
   }
 
   add(tensor: Tensor, gradient: Tensor): void {
@@ -197,18 +285,25 @@ class PendingGrads {
     if (this.#createGraph) return;
     const used = new Set(this.grads.values());
     for (const tensor of [...done, ...made]) {
-      if (tensor && tensor.id > this.#newest && !used.has(tensor)) tensor.dispose();
+      if (tensor && tensor.id > this.#newest && !used.has(tensor) && !this.#shown.has(tensor)) tensor.dispose();
     }
   }
 }
 
-function reachable(output: Tensor): Map<number, GraphNode> {
+/** The tensors up to the `id` oldest that `output` was computed from and that take part in differentiation. */
+export function capturedBy(output: Tensor, oldest: number): Tensor[] {
+  const inputs = [...reachable(output, oldest).values()].flatMap((node) => node.inputs);
+  return [...new Set(inputs)].filter((input) => input.id <= oldest && input.tracksGrad);
+}
+
+/** The nodes that lead to `output`, going back no further than to tensors up to the `id` oldest. */
+function reachable(output: Tensor, oldest = 0): Map<number, GraphNode> {
   const found = new Map<number, GraphNode>();
-  const open = output.node ? [output.node] : [];
+  const open = output.node && output.id > oldest ? [output.node] : [];
   for (let node = open.pop(); node; node = open.pop()) {
     if (found.has(node.id)) continue;
     found.set(node.id, node);
-    for (const input of node.inputs) if (input.node) open.push(input.node);
+    for (const input of node.inputs) if (input.node && input.id > oldest) open.push(input.node);
   }
   return found;
 }

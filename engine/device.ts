@@ -6,6 +6,7 @@ import { Recorder, type Counters } from './recorder.js';
 import { ScopeStack } from './scope.js';
 import { Storage, Tensor, paddedBytes } from './tensor.js';
 import { sizeOf, type Shape } from './shape.js';
+import type { DispatchTrace } from './timestamps.js';
 import type { DType } from './dtype.js';
 
 /** What kernels may use on this device. */
@@ -26,6 +27,8 @@ export interface MemoryUsage extends PoolUsage {
   readonly tensors: number;
   /** `live` plus `pooled`: what the pool holds of the GPU's memory. */
   readonly total: number;
+  /** `live` by what it is for: the label given to `Device.label`, or else the operation that made it. */
+  readonly labels: Readonly<Record<string, number>>;
 }
 
 /**
@@ -38,6 +41,8 @@ export class Device {
   readonly caps: Capabilities;
   /** Whether operations are recorded for differentiation; see `noGrad`. */
   gradEnabled = true;
+  /** Sees what every operation computes, while `detectAnomaly` runs. */
+  inspector: ((op: string, results: readonly (Tensor | undefined)[]) => void) | undefined;
   /** The WebGPU device underneath. */
   readonly gpu: GPUDevice;
   readonly #recorder: Recorder;
@@ -45,11 +50,10 @@ export class Device {
   readonly #pool: BufferPool;
   readonly #scopes = new ScopeStack();
   readonly #staging = new Map<number, GPUBuffer[]>();
+  readonly #labels = new Map<string, number>();
+  #label: string | undefined;
   #tensors = 0;
   #fault: BulwarkError | undefined;
-  readonly #release = (buffer: Parameters<BufferPool['release']>[0]): void => {
-    this.#pool.release(buffer);
-  };
 
   private constructor(gpu: GPUDevice, info: GPUAdapterInfo) {
     this.gpu = gpu;
@@ -153,10 +157,29 @@ export class Device {
     return copy;
   }
 
-  /** An uninitialised tensor in the innermost scope. */
-  empty(shape: Shape, dtype: DType = 'f32'): Tensor {
+  /** An uninitialised tensor in the innermost scope; `maker` is what `memory()` files it under where there is no label. */
+  empty(shape: Shape, dtype: DType = 'f32', maker = 'other'): Tensor {
     const buffer = this.#pool.acquire(paddedBytes(sizeOf(shape)));
-    return new Tensor(this, shape, dtype, new Storage(buffer, this.#release));
+    const label = this.#label ?? maker;
+    this.#labels.set(label, (this.#labels.get(label) ?? 0) + buffer.capacity);
+    const release = (): void => {
+      this.#pool.release(buffer);
+      const left = (this.#labels.get(label) ?? 0) - buffer.capacity;
+      if (left > 0) this.#labels.set(label, left);
+      else this.#labels.delete(label);
+    };
+    return new Tensor(this, shape, dtype, new Storage(buffer, release));
+  }
+
+  /** Runs the synchronous `fn`; `memory()` files the tensors made meanwhile under `label`. Inner labels win. */
+  label<T>(label: string, fn: () => T): T {
+    const before = this.#label;
+    this.#label = label;
+    try {
+      return fn();
+    } finally {
+      this.#label = before;
+    }
   }
 
   /**
@@ -171,7 +194,12 @@ export class Device {
   /** Bytes and counts of what is on the GPU now, exact. */
   memory(): MemoryUsage {
     const usage = this.#pool.usage();
-    return { ...usage, tensors: this.#tensors, total: usage.live + usage.pooled };
+    return {
+      ...usage,
+      tensors: this.#tensors,
+      total: usage.live + usage.pooled,
+      labels: Object.fromEntries(this.#labels),
+    };
   }
 
   /** What the WGSL compiler said about the kernels compiled so far, warnings included; empty when all is well. */
@@ -182,6 +210,16 @@ export class Device {
   /** Frees everything; whatever is in flight fails with a `DeviceLostError`. */
   destroy(): void {
     this.gpu.destroy();
+  }
+
+  /** Measures every dispatch from now on; the function that it returns ends that and gives what was measured. See `profile`. */
+  trace(): () => Promise<DispatchTrace[]> {
+    return this.#recorder.trace();
+  }
+
+  /** Shows the results of an operation to whoever inspects them. */
+  inspect(op: string, results: readonly (Tensor | undefined)[]): void {
+    this.inspector?.(op, results);
   }
 
   /** Called by every new tensor. */

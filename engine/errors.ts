@@ -45,3 +45,6 @@ export class FormatError extends BulwarkError {}
 
 /** No WebGPU adapter could be had. */
 export class NoAdapterError extends BulwarkError {}
+
+/** An operation computed an infinity or NaN while `detectAnomaly` watched. */
+export class AnomalyError extends BulwarkError {}

@@ -2,10 +2,15 @@
 // Gives tensors their methods.
 import './ops/methods.js';
 
-export { backward, enableGrad, grad, noGrad, type GradOptions } from './autograd.js';
+export { detectAnomaly } from './anomaly.js';
+export { backward, enableGrad, grad, noGrad, type BackwardOptions, type GradOptions } from './autograd.js';
+export { checkpoint } from './checkpoint.js';
+export { customOp, type CustomOp } from './custom-op.js';
 export { Device, type Capabilities, type MemoryUsage } from './device.js';
 export type { DType, TensorData } from './dtype.js';
 export * from './errors.js';
+export * from './functional.js';
+export { gradcheck, gradgradcheck, type GradcheckOptions, type GradcheckResult } from './gradcheck.js';
 export {
   defineKernel,
   foldWorkgroups,
@@ -15,15 +20,21 @@ export {
   type Kernel,
 } from './kernel.js';
 export { apply, applyOne, defineOp, registeredOps, type Op, type OutputSpec, type RunCall } from './op.js';
-export type { BackwardCall, BackwardRule, OpSample } from './op.js';
+export type { BackwardCall, BackwardRule, InputDraw, OpSample, RegisteredOp } from './op.js';
+export { profile, type KernelCost, type Profile } from './profile.js';
 export type { Counters } from './recorder.js';
+export { verifyDevice, type KernelCheck } from './verify/verify.js';
+export type { DispatchTrace } from './timestamps.js';
 export type { Shape } from './shape.js';
-export { Tensor, keep, type NestedArray } from './tensor.js';
+export { Tensor, keep, type GradHook, type NestedArray } from './tensor.js';
 export * from './ops/create.js';
 export * from './ops/elementwise.js';
+export * from './ops/activation.js';
 export * from './ops/indexing.js';
 export * from './ops/movement.js';
-export * from './ops/reduce.js';
+export { argmax, argmin, max, mean, min, sum, type ReduceOptions } from './ops/reduce.js';
+export * from './ops/statistics.js';
+export * from './ops/sort.js';
 export * from './ops/softmax.js';
 export * from './ops/cross-entropy.js';
 export type { Pair } from './ops/pair.js';

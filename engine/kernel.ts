@@ -37,6 +37,8 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number?, number?];
   /** Shown by profilers and in validation errors; the kernel's name by default. */
   readonly label?: string;
+  /** Floating-point operations by the operation's definition, for profilers; where that is the measure of the work. */
+  readonly flops?: number;
 }
 
 /** Declares a kernel. */

@@ -33,11 +33,18 @@ export interface BackwardCall<A> {
 /** One gradient per input; undefined where it is not wanted or is zero. */
 export type BackwardRule<A> = (call: BackwardCall<A>) => readonly (Tensor | undefined)[];
 
+/** What a test draws an input's values from: f32 uniform in [low, high), other dtypes whole numbers in the same range. */
+export interface InputDraw {
+  readonly dtype: DType;
+  readonly range: readonly [low: number, high: number];
+}
+
 /** One set of arguments for an op's tests. */
 export interface OpSample<A> {
-  /** Input shapes; the values are drawn from `domain`. */
   readonly shapes: readonly Shape[];
   readonly attrs: A;
+  /** One per input, null (or nothing) for f32 values from the op's `domain`. */
+  readonly draws?: readonly (InputDraw | null)[];
 }
 
 /**
@@ -61,8 +68,10 @@ export interface Op<A> {
   readonly fusedBackward?: BackwardRule<A>;
   /** Arguments that the op's tests draw from, awkward shapes among them. */
   readonly samples?: readonly OpSample<A>[];
-  /** Where the tests draw input values from; [-2, 2] by default. */
+  /** Where the tests draw f32 input values from; [-2, 2] by default. */
   readonly domain?: readonly [number, number];
+  /** What the first input may hold, and with it every input whose sample draws from `domain`; f32 only by default. */
+  readonly dtypes?: readonly DType[];
 }
 
 /** An op as its tests and its documentation see it: attributes bound, types forgotten. */
@@ -71,9 +80,14 @@ export interface RegisteredOp {
   readonly summary: string;
   readonly differentiable: boolean;
   readonly domain: readonly [number, number];
+  readonly dtypes: readonly DType[];
+  /** Applies the op; the attributes have to be of its own type. */
+  readonly call: (inputs: readonly Tensor[], attrs: unknown) => Tensor[];
   readonly samples: readonly {
     readonly shapes: readonly Shape[];
     readonly attrs: unknown;
+    /** One per input; null for values from `domain`, in one of `dtypes`. */
+    readonly draws: readonly (InputDraw | null)[];
     /** Applies the op with this sample's attributes. */
     readonly call: (inputs: readonly Tensor[]) => Tensor[];
   }[];
@@ -84,13 +98,15 @@ export const registeredOps = new Map<string, RegisteredOp>();
 
 /** Declares an op. */
 export function defineOp<A>(op: Op<A>): Op<A> {
-  const samples = (op.samples ?? []).map(({ shapes, attrs }) => ({
+  const samples = (op.samples ?? []).map(({ shapes, attrs, draws = [] }) => ({
     shapes,
     attrs,
+    draws: shapes.map((_, index) => draws[index] ?? null),
     call: (inputs: readonly Tensor[]) => apply(op, inputs, attrs),
   }));
-  const { name, summary, domain = [-2, 2] } = op;
-  registeredOps.set(name, { name, summary, differentiable: op.backward !== undefined, domain, samples });
+  const { name, summary, domain = [-2, 2], dtypes = ['f32'] } = op;
+  const call = (inputs: readonly Tensor[], attrs: unknown): Tensor[] => apply(op, inputs, attrs as A);
+  registeredOps.set(name, { name, summary, differentiable: op.backward !== undefined, domain, dtypes, call, samples });
   return op;
 }
 
@@ -110,8 +126,9 @@ export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor
   if (op.view) {
     outputs = specs.map((spec) => first.alias(spec.shape));
   } else {
-    outputs = specs.map((spec) => device.empty(spec.shape, spec.dtype));
+    outputs = specs.map((spec) => device.empty(spec.shape, spec.dtype, op.name));
     op.run({ device, inputs, outputs, attrs });
+    device.inspect(op.name, outputs);
   }
   if (op.backward && isRecording(device, inputs)) record(op, inputs, outputs, attrs);
   return outputs;

@@ -7,6 +7,12 @@ const COMPUTE_STAGE = 4;
 /** Bytes of one dispatch's uniform block; WebGPU's offsets are multiples of 256 on most adapters. */
 export const UNIFORM_BLOCK = 256;
 
+/**
+ * Bind groups in a generation: more than the largest training step uses. Work of ever new shapes makes new ones without end, and
+ * drivers hold only so many (lavapipe breaks at 65,536).
+ */
+const GENERATION = 8192;
+
 /** A compiled specialisation of a kernel. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -25,7 +31,9 @@ export class PipelineCache {
   readonly #onBindGroup: () => void;
   readonly #pipelines = new Map<Kernel, Map<string, Pipeline>>();
   readonly #layouts = new Map<string, { storage: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
-  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  /** Bind groups in two generations, so that only what has been used lately is kept. */
+  #bindGroups = new Map<string, GPUBindGroup>();
+  #olderBindGroups = new Map<string, GPUBindGroup>();
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   readonly #modules: { readonly label: string; readonly module: GPUShaderModule }[] = [];
   #nextBufferId = 0;
@@ -59,14 +67,20 @@ export class PipelineCache {
     let key = pipeline.layoutKey;
     for (const range of buffers) key += `|${this.#idOf(range.buffer)},${range.offset},${range.size}`;
     let group = this.#bindGroups.get(key);
+    if (group) return group;
+    group = this.#olderBindGroups.get(key);
     if (!group) {
       this.#onBindGroup();
       group = this.#device.createBindGroup({
         layout: pipeline.storageLayout,
         entries: buffers.map((resource, binding) => ({ binding, resource })),
       });
-      this.#bindGroups.set(key, group);
     }
+    if (this.#bindGroups.size === GENERATION) {
+      this.#olderBindGroups = this.#bindGroups;
+      this.#bindGroups = new Map();
+    }
+    this.#bindGroups.set(key, group);
     return group;
   }
 

@@ -188,6 +188,7 @@ export class Generator {
   reserve(count: number): GeneratorState {
     checkCount('reserve', count);
     const start = this.state();
+    for (const draws of watching) if (!draws.has(this)) draws.set(this, start);
     this.#offset = addU64(this.#offset, Math.ceil(count / WORDS_PER_BLOCK));
     return start;
   }
@@ -260,6 +261,31 @@ export class Generator {
       while (word >= limit) word = next();
       return word % bound;
     };
+  }
+}
+
+/** Generators drawn from since each open `watchDraws` began, with where they stood before. */
+const watching = new Set<Map<Generator, GeneratorState>>();
+
+/** Runs the synchronous `fn`; also gives where each generator that it drew from stood before, so that it can be run again. */
+export function watchDraws<T>(fn: () => T): { result: T; draws: ReadonlyMap<Generator, GeneratorState> } {
+  const draws = new Map<Generator, GeneratorState>();
+  watching.add(draws);
+  try {
+    return { result: fn(), draws };
+  } finally {
+    watching.delete(draws);
+  }
+}
+
+/** Runs the synchronous `fn` with generators set back to where they stood, and puts them where they were. */
+export function redraw<T>(draws: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
+  const now = [...draws.keys()].map((generator) => [generator, generator.state()] as const);
+  for (const [generator, state] of draws) generator.setState(state);
+  try {
+    return fn();
+  } finally {
+    for (const [generator, state] of now) generator.setState(state);
   }
 }
 

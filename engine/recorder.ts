@@ -1,6 +1,7 @@
 import { KernelError, LimitError } from './errors.js';
 import type { BufferRange, Dispatch } from './kernel.js';
 import { UNIFORM_BLOCK, type PipelineCache } from './pipelines.js';
+import { Timestamps, type DispatchTrace } from './timestamps.js';
 import { BufferUsage } from './pool.js';
 
 /** Exact counts since the device was made. */
@@ -32,6 +33,7 @@ export class Recorder {
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #blocks = 0;
+  #timestamps: Timestamps | undefined;
   #lastPipeline: GPUComputePipeline | undefined;
   /** Buffers that the open encoder touches: writing to one from the CPU has to wait for a flush. */
   readonly #touched = new Set<GPUBuffer>();
@@ -72,7 +74,7 @@ export class Recorder {
     this.#words.set(uniforms, offset / 4);
     this.#blocks += blocks;
 
-    const pass = this.#openPass();
+    const pass = this.#openPass(this.#timestamps?.next(dispatch));
     if (this.#lastPipeline !== pipeline.pipeline) {
       pass.setPipeline(pipeline.pipeline);
       this.#lastPipeline = pipeline.pipeline;
@@ -82,6 +84,7 @@ export class Recorder {
     pass.dispatchWorkgroups(x, y, z);
     this.#counters.dispatches++;
     for (const range of buffers) this.#touched.add(range.buffer);
+    if (this.#timestamps) this.#closePass();
   }
 
   /** Copies `bytes` (a multiple of 4) between two different buffers. */
@@ -121,12 +124,24 @@ export class Recorder {
     this.#touched.clear();
   }
 
+  /** Measures every dispatch from now on, until the function that it returns is called. */
+  trace(): () => Promise<DispatchTrace[]> {
+    this.#closePass();
+    const timestamps = new Timestamps(this.#device);
+    this.#timestamps = timestamps;
+    return () => {
+      this.flush();
+      this.#timestamps = undefined;
+      return timestamps.read();
+    };
+  }
+
   #openEncoder(): GPUCommandEncoder {
     return (this.#encoder ??= this.#device.createCommandEncoder());
   }
 
-  #openPass(): GPUComputePassEncoder {
-    return (this.#pass ??= this.#openEncoder().beginComputePass());
+  #openPass(timestampWrites?: GPUComputePassTimestampWrites): GPUComputePassEncoder {
+    return (this.#pass ??= this.#openEncoder().beginComputePass(timestampWrites && { timestampWrites }));
   }
 
   #closePass(): void {

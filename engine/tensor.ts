@@ -9,12 +9,14 @@ import { formatShape, sizeOf, type Shape } from './shape.js';
 
 /** A pooled buffer and how many tensors share it. */
 export class Storage {
+  /** Goes up with every change of the values after they were first computed. */
+  version = 0;
   #references = 1;
-  readonly #release: (buffer: PooledBuffer) => void;
+  readonly #release: () => void;
 
   constructor(
     readonly buffer: PooledBuffer,
-    release: (buffer: PooledBuffer) => void,
+    release: () => void,
   ) {
     this.#release = release;
   }
@@ -25,9 +27,12 @@ export class Storage {
   }
 
   release(): void {
-    if (--this.#references === 0) this.#release(this.buffer);
+    if (--this.#references === 0) this.#release();
   }
 }
+
+/** Sees the gradient of a tensor, `[...shape]`, and may give another of that shape in its place. */
+export type GradHook = (gradient: Tensor) => Tensor | undefined;
 
 let lastId = 0;
 
@@ -60,6 +65,8 @@ export class Tensor {
   node: GraphNode | undefined;
   /** The scope that frees it. */
   scope: Scope | undefined;
+  /** What {@link registerHook} registered, in that order. */
+  readonly hooks = new Set<GradHook>();
   #storage: Storage;
   #offset: number;
   #freed = false;
@@ -93,6 +100,31 @@ export class Tensor {
   /** Whether operations on it are recorded for differentiation. */
   get tracksGrad(): boolean {
     return this.requiresGrad || this.node !== undefined;
+  }
+
+  /** Goes up with every change of the values in place: what was recorded with an older version cannot be differentiated. */
+  get version(): number {
+    return this.#storage.version;
+  }
+
+  /** To be called by whatever overwrites the values, or those of a tensor that shares its memory. */
+  markWritten(): void {
+    this.#storage.version++;
+  }
+
+  /**
+   * Calls `hook` in every backward pass that computes this tensor's gradient, once that is complete; what the hook returns, if
+   * anything, goes on in its place. Returns a function that removes it. Hooks run with the recording state of the pass.
+   */
+  registerHook(hook: GradHook): () => void {
+    if (!this.tracksGrad) {
+      throw new GradError(
+        `registerHook: this ${this.dtype} tensor of shape ${formatShape(this.shape)} takes part in no differentiation; ` +
+          'call requireGrad() first',
+      );
+    }
+    this.hooks.add(hook);
+    return () => void this.hooks.delete(hook);
   }
 
   /** The part of a GPU buffer that holds it, padded to a multiple of 16 bytes. */
@@ -181,6 +213,7 @@ export class Tensor {
       );
     }
     if (this.size > 0) this.device.copy(source.range, this.range, this.bytes);
+    this.markWritten();
   }
 
   /** The same values, cut off from the graph. Shares memory. */

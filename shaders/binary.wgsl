@@ -65,6 +65,12 @@ fn op(u: V, v: V) -> VR {
 // The gradient u where the ReLU's input v is positive.
 fn op(u: V, v: V) -> VR { return select(V(0), u, v > V(0)); }
 //#end
+//#if OP == logicalAnd
+fn op(u: V, v: V) -> VR { return select(VR(0), VR(1), (u != V(0)) & (v != V(0))); }
+//#end
+//#if OP == logicalOr
+fn op(u: V, v: V) -> VR { return select(VR(0), VR(1), (u != V(0)) | (v != V(0))); }
+//#end
 //#if OP == eq
 fn op(u: V, v: V) -> VR { return select(VR(0), VR(1), u == v); }
 //#end

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Device } from '../../engine/device.js';
 import { NoAdapterError } from '../../engine/errors.js';
-import { verifyKernels, type KernelCheck } from '../../engine/verify/verify.js';
+import { verifyDevice, type KernelCheck } from '../../engine/verify/verify.js';
 import { ADAPTER_NAMES, type AdapterChoice, type AdapterKind, type AdapterOptions } from '../../node/adapter.js';
 import { version } from '../../package.json';
 import type { Context, RunCommand } from '../context.js';
@@ -78,7 +78,7 @@ async function examine({ adapter, json }: Options, context: Context): Promise<Fi
     const { device, choice } = await openDevice(adapter);
     try {
       if (!json) context.err(`adapter ${choice.kind}: ${choice.driver}; testing the kernels ...`);
-      const checks = await verifyKernels(device);
+      const checks = await verifyDevice(device);
       const passed = checks.every((check) => check.passed);
       return { ...facts, adapter: factsOf(device, choice), adapters: await tryAdapters(), checks, passed };
     } finally {

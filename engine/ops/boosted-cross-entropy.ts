@@ -51,6 +51,18 @@ const backwardKernel = defineKernel({
 const boostedCrossEntropyOp = defineOp<Attrs>({
   name: 'boostedCrossEntropy',
   summary: 'Cross-entropy plus -ln(1 - q_k) of the strongest rival class k, per sample.',
+  samples: [
+    { m: 5, classes: 4, martCompat: false },
+    { m: 5, classes: 4, martCompat: true },
+    { m: 1, classes: 2, martCompat: false },
+    { m: 0, classes: 3, martCompat: false },
+    { m: 3, classes: 67, martCompat: false },
+    { m: 67, classes: 10, martCompat: true },
+  ].map(({ m, classes, martCompat }) => ({
+    shapes: [[m, classes], [m]],
+    attrs: { martCompat },
+    draws: [null, { dtype: 'i32', range: [0, classes] }],
+  })),
   infer: (inputs) => inferOutputs(nth(inputs, 0), nth(inputs, 1)),
   run: ({ device, inputs, outputs, attrs }) => {
     const logits = nth(inputs, 0);

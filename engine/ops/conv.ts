@@ -38,6 +38,9 @@ const SHAPES: readonly (readonly [Shape, Shape, ConvOptions])[] = [
   [[1, 4, 5, 6], [6, 2, 3, 2], { stride: 2, padding: [1, 0], groups: 2 }],
   [[2, 2, 7, 5], [2, 1, 3, 3], { dilation: 2, padding: 2, groups: 2 }],
   [[0, 2, 5, 5], [3, 2, 3, 3], {}],
+  [[2, 3, 3, 2], [2, 3, 3, 2], {}],
+  [[1, 3, 5, 4], [6, 1, 3, 3], { padding: 1, groups: 3 }],
+  [[1, 16, 14, 13], [16, 16, 3, 3], { padding: 1 }],
 ];
 
 function samplesOf(shapes: (geometry: ConvGeometry) => readonly Shape[]) {

@@ -40,6 +40,17 @@ function checkLabels(op: string, logits: Tensor, labels: Tensor): void {
 const crossEntropyOp: Op<CrossEntropyAttrs> = defineOp<CrossEntropyAttrs>({
   name: 'crossEntropy',
   summary: 'Cross-entropy of each row of logits against its label.',
+  samples: [
+    { shapes: [[5, 4], [5]], labelSmoothing: 0 },
+    { shapes: [[5, 4], [5]], labelSmoothing: 0.1 },
+    { shapes: [[1, 1], [1]], labelSmoothing: 0 },
+    { shapes: [[0, 3], [0]], labelSmoothing: 0 },
+    { shapes: [[67, 10], [67]], labelSmoothing: 0.3 },
+  ].map(({ shapes, labelSmoothing }) => ({
+    shapes,
+    attrs: { labelSmoothing },
+    draws: [null, { dtype: 'i32', range: [0, shapes[0]?.[1] ?? 1] }],
+  })),
   infer: (inputs) => {
     checkLabels('crossEntropy', nth(inputs, 0), nth(inputs, 1));
     return [{ shape: nth(inputs, 1).shape, dtype: 'f32' }];

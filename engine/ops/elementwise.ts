@@ -1,7 +1,6 @@
 import binarySource from '../../shaders/binary.wgsl';
 import castSource from '../../shaders/cast.wgsl';
 import selectSource from '../../shaders/select.wgsl';
-import unarySource from '../../shaders/unary.wgsl';
 import { float, storageType, type DType } from '../dtype.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import { defineKernel, strideWorkgroups } from '../kernel.js';
@@ -11,8 +10,8 @@ import { mergeAxes, spaceWords } from '../strided.js';
 import type { Tensor } from '../tensor.js';
 import { zeros, zerosLike } from './create.js';
 import { sumToShape } from './movement.js';
+import { dispatchUnary } from './unary.js';
 
-const unaryKernel = defineKernel({ name: 'unary', source: unarySource, bindings: ['read', 'write'] });
 const binaryKernel = defineKernel({ name: 'binary', source: binarySource, bindings: ['read', 'read', 'write'] });
 const scalarKernel = defineKernel({ name: 'binary', source: binarySource, bindings: ['read', 'write'] });
 const castKernel = defineKernel({ name: 'cast', source: castSource, bindings: ['read', 'write'] });
@@ -31,34 +30,35 @@ const UNARY_SAMPLES = [[], [1], [7], [0, 3], [2, 3, 5], [1031]].map((shape) => (
 interface UnaryRow {
   readonly summary: string;
   readonly domain?: readonly [number, number];
+  /** What the operand may hold; f32 only by default. */
+  readonly dtypes?: readonly DType[];
+  /** The result is bool; else it has the operand's type. */
+  readonly test?: boolean;
+  /** The kernel reads the elements as raw words. */
+  readonly words?: boolean;
   /** The derivative times the upstream gradient `g`, at input `x` with output `y`. */
-  readonly backward: (g: Tensor, x: Tensor, y: Tensor) => Tensor;
+  readonly backward?: (g: Tensor, x: Tensor, y: Tensor) => Tensor;
 }
 
 function unary(name: string, row: UnaryRow): (x: Tensor) => Tensor {
+  const { summary, domain, dtypes = ['f32'], test = false, words = false, backward } = row;
   const op = defineOp<NoAttrs>({
     name,
-    summary: row.summary,
+    summary,
     samples: UNARY_SAMPLES,
-    ...(row.domain ? { domain: row.domain } : {}),
+    dtypes,
+    ...(domain ? { domain } : {}),
     infer: (inputs) => {
-      expectDType(name, inputs, 'f32');
-      return [{ shape: nth(inputs, 0).shape, dtype: 'f32' }];
+      expectDType(name, inputs, ...dtypes);
+      const { shape, dtype } = nth(inputs, 0);
+      return [{ shape, dtype: test ? 'bool' : dtype }];
     },
-    run: ({ device, inputs, outputs }) => {
-      const [x, y] = [nth(inputs, 0), nth(outputs, 0)];
-      if (x.size === 0) return;
-      const vectors = Math.ceil(x.size / 4);
-      device.dispatch({
-        kernel: unaryKernel,
-        constants: { OP: name },
-        buffers: [x.range, y.range],
-        uniforms: [vectors],
-        workgroups: strideWorkgroups(vectors, device.caps),
-        label: name,
-      });
+    run: ({ inputs, outputs }) => {
+      dispatchUnary(name, nth(inputs, 0), nth(outputs, 0), { words });
     },
-    backward: ({ grads, inputs, outputs }) => [row.backward(nth(grads, 0), nth(inputs, 0), nth(outputs, 0))],
+    ...(backward
+      ? { backward: ({ grads, inputs, outputs }) => [backward(nth(grads, 0), nth(inputs, 0), nth(outputs, 0))] }
+      : {}),
   });
   return (x) => applyOne(op, [x], {});
 }
@@ -73,11 +73,24 @@ interface BinaryAttrs {
 interface BinaryRow {
   readonly summary: string;
   readonly domain?: readonly [number, number];
-  /** f32 only, any number type with the operands' type as the result, or any number type with a bool result. */
-  readonly kind: 'float' | 'number' | 'comparison';
+  /** f32 only, any number type with the operands' type as the result, any type with a bool result, or bool only. */
+  readonly kind: Kind;
+  /** What the samples without draws of their own hold; all that `kind` allows by default. */
+  readonly dtypes?: readonly DType[];
+  /** Samples beside the usual ones. */
+  readonly samples?: readonly OpSample<BinaryAttrs>[];
   /** The gradients of both operands, not yet summed over broadcast axes. */
   readonly backward?: (g: Tensor, a: Operand, b: Operand, y: Tensor) => [() => Tensor, () => Tensor];
 }
+
+type Kind = 'float' | 'number' | 'comparison' | 'logical';
+
+const KIND_DTYPES: Readonly<Record<Kind, readonly DType[]>> = {
+  float: ['f32'],
+  number: ['f32', 'i32', 'u32'],
+  comparison: ['f32', 'i32', 'u32', 'bool'],
+  logical: ['bool'],
+};
 
 /** An operand of a binary op. */
 export type Operand = Tensor | number;
@@ -94,15 +107,17 @@ const BINARY_SAMPLES: readonly OpSample<BinaryAttrs>[] = [
   { shapes: [[], [2, 3]], attrs: {} },
   { shapes: [[0, 3], [3]], attrs: {} },
   { shapes: [[1031], [1]], attrs: {} },
-  { shapes: [[5, 3]], attrs: { scalar: 1.5 } },
-  { shapes: [[5, 3]], attrs: { scalar: 1.5, swapped: true } },
+  // A whole number, for all dtypes.
+  { shapes: [[5, 3]], attrs: { scalar: 2 } },
+  { shapes: [[5, 3]], attrs: { scalar: 2, swapped: true } },
 ];
 
 function binary(name: string, row: BinaryRow): (a: Operand, b: Operand) => Tensor {
   const op = defineOp<BinaryAttrs>({
     name,
     summary: row.summary,
-    samples: BINARY_SAMPLES,
+    samples: [...BINARY_SAMPLES, ...(row.samples ?? [])],
+    dtypes: row.dtypes ?? KIND_DTYPES[row.kind],
     ...(row.domain ? { domain: row.domain } : {}),
     infer: (inputs) => {
       const dtype = commonDType(name, inputs, row.kind);
@@ -170,19 +185,21 @@ function binaryBackward(rule: NonNullable<BinaryRow['backward']>): BackwardRule<
   };
 }
 
-function commonDType(name: string, inputs: readonly Tensor[], kind: BinaryRow['kind']): DType {
+function commonDType(name: string, inputs: readonly Tensor[], kind: Kind): DType {
   const { dtype } = nth(inputs, 0);
   const other = inputs.find((input) => input.dtype !== dtype);
   if (other) {
     throw new DTypeError(`${name}: operands have dtypes ${dtype} and ${other.dtype}; convert one with to()`);
   }
-  if (kind === 'comparison') return 'bool';
-  expectDType(name, inputs, ...(kind === 'float' ? (['f32'] as const) : (['f32', 'i32', 'u32'] as const)));
-  return dtype;
+  expectDType(name, inputs, ...KIND_DTYPES[kind]);
+  return kind === 'comparison' ? 'bool' : dtype;
 }
 
+/** Numbers that have a sign. */
+const SIGNED = ['f32', 'i32'] as const;
+
 /** Negation, -x. */
-export const neg = unary('neg', { summary: 'Negation, -x.', backward: (g) => neg(g) });
+export const neg = unary('neg', { summary: 'Negation, -x.', dtypes: SIGNED, backward: (g) => neg(g) });
 /** Exponential, e^x. */
 export const exp = unary('exp', { summary: 'Exponential, e^x.', backward: (g, _, y) => mul(g, y) });
 /** Natural logarithm; undefined for x <= 0. */
@@ -210,11 +227,15 @@ export const reciprocal = unary('reciprocal', {
   backward: (g, _, y) => neg(mul(g, mul(y, y))),
 });
 /** Square, x^2. */
-export const square = unary('square', { summary: 'Square, x^2.', backward: (g, x) => mul(g, mul(x, 2)) });
+export const square = unary('square', {
+  summary: 'Square, x^2.',
+  dtypes: KIND_DTYPES.number,
+  backward: (g, x) => mul(g, mul(x, 2)),
+});
 /** Absolute value; its derivative at 0 is 0. */
-export const abs = unary('abs', { summary: 'Absolute value.', backward: (g, x) => mul(g, sign(x)) });
+export const abs = unary('abs', { summary: 'Absolute value.', dtypes: SIGNED, backward: (g, x) => mul(g, sign(x)) });
 /** Sign: -1, 0 or 1; its derivative is 0 everywhere. */
-export const sign = unary('sign', { summary: 'Sign: -1, 0 or 1.', backward: (g) => zerosLike(g) });
+export const sign = unary('sign', { summary: 'Sign: -1, 0 or 1.', dtypes: SIGNED, backward: (g) => zerosLike(g) });
 /** max(x, 0); its derivative at 0 is 0. */
 export const relu = unary('relu', { summary: 'Rectifier, max(x, 0).', backward: (g, x) => reluGrad(g, x) });
 /** Logistic function, 1 / (1 + e^-x). */
@@ -227,6 +248,56 @@ export const tanh = unary('tanh', {
   summary: 'Hyperbolic tangent.',
   backward: (g, _, y) => mul(g, sub(1, mul(y, y))),
 });
+/** ln(1 + x), accurate near 0 too; undefined for x <= -1. */
+export const log1p = unary('log1p', {
+  summary: 'ln(1 + x), accurate near 0 too.',
+  domain: [-0.9, 4],
+  backward: (g, x) => div(g, add(x, 1)),
+});
+/** e^x - 1, accurate near 0 too. */
+export const expm1 = unary('expm1', {
+  summary: 'e^x - 1, accurate near 0 too.',
+  backward: (g, _, y) => mul(g, add(y, 1)),
+});
+/** Sine of an angle in radians; within 2e-7 for |x| up to 10,000, worse beyond. */
+export const sin = unary('sin', {
+  summary: 'Sine of an angle in radians.',
+  domain: [-8, 8],
+  backward: (g, x) => mul(g, cos(x)),
+});
+/** Cosine of an angle in radians; within 2e-7 for |x| up to 10,000, worse beyond. */
+export const cos = unary('cos', {
+  summary: 'Cosine of an angle in radians.',
+  domain: [-8, 8],
+  backward: (g, x) => neg(mul(g, sin(x))),
+});
+/** The error function, 2/sqrt(pi) times the integral of e^(-t^2) from 0 to x; within 3e-7 of it. */
+export const erf = unary('erf', {
+  summary: 'The error function.',
+  domain: [-3, 3],
+  backward: (g, x) => mul(g, mul(exp(neg(square(x))), 2 / Math.sqrt(Math.PI))),
+});
+/** The largest whole number that is not above x; its derivative is 0 everywhere. */
+export const floor = unary('floor', {
+  summary: 'The largest whole number that is not above x.',
+  backward: (g) => zerosLike(g),
+});
+/** The smallest whole number that is not below x; its derivative is 0 everywhere. */
+export const ceil = unary('ceil', {
+  summary: 'The smallest whole number that is not below x.',
+  backward: (g) => zerosLike(g),
+});
+/** The nearest whole number, halves to the even one; its derivative is 0 everywhere. */
+export const round = unary('round', {
+  summary: 'The nearest whole number, halves to the even one.',
+  backward: (g) => zerosLike(g),
+});
+/** Whether each element is not a number, as bool, by its bits. */
+export const isNaN = unary('isNaN', { summary: 'Whether x is not a number.', test: true, words: true });
+/** Whether each element is neither infinite nor NaN, as bool, by its bits. */
+export const isFinite = unary('isFinite', { summary: 'Whether x is a finite number.', test: true, words: true });
+/** Negation of a bool tensor. */
+export const logicalNot = unary('logicalNot', { summary: 'Whether x does not hold.', dtypes: ['bool'] });
 
 /** a + b with broadcasting. Numbers stand for scalars in all binary ops. */
 export const add = binary('add', { summary: 'Sum, a + b.', kind: 'number', backward: (g) => [() => g, () => g] });
@@ -247,6 +318,16 @@ export const div = binary('div', {
   summary: 'Quotient, a / b.',
   kind: 'number',
   domain: [0.3, 3],
+  // Whole divisors are drawn without 0.
+  dtypes: ['f32'],
+  samples: (['i32', 'u32'] as const).map((dtype) => ({
+    shapes: [[7, 3], [3]],
+    attrs: {},
+    draws: [
+      { dtype, range: [dtype === 'i32' ? -20 : 0, 20] },
+      { dtype, range: [1, 6] },
+    ],
+  })),
   backward: (g, a, b) => [() => div(g, b), () => neg(mul(g, div(div(a, b), b)))],
 });
 /** a^b with broadcasting; a negative base is right for integral exponents only. */
@@ -290,6 +371,10 @@ export const le = binary('le', { summary: 'Whether a <= b.', kind: 'comparison' 
 export const gt = binary('gt', { summary: 'Whether a > b.', kind: 'comparison' });
 /** a >= b, as bool. */
 export const ge = binary('ge', { summary: 'Whether a >= b.', kind: 'comparison' });
+/** Whether both of two bool tensors hold, with broadcasting. */
+export const logicalAnd = binary('logicalAnd', { summary: 'Whether a and b hold.', kind: 'logical' });
+/** Whether one of two bool tensors holds, or both, with broadcasting. */
+export const logicalOr = binary('logicalOr', { summary: 'Whether a or b holds.', kind: 'logical' });
 
 function logOf(a: Operand): Operand {
   return typeof a === 'number' ? Math.log(a) : log(a);
@@ -307,6 +392,19 @@ interface CastAttrs {
 const castOp = defineOp<CastAttrs>({
   name: 'to',
   summary: 'Conversion to another dtype; floats truncate towards zero, bool is 0 or 1.',
+  domain: [-9, 9],
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  samples: [
+    ...(['f32', 'i32', 'bool'] as const).flatMap((dtype) =>
+      UNARY_SAMPLES.map(({ shapes }) => ({ shapes, attrs: { dtype } })),
+    ),
+    // A negative float has no u32; a negative i32 wraps around.
+    ...([0, -9] as const).map((low) => ({
+      shapes: [[1031]],
+      attrs: { dtype: 'u32' as const },
+      draws: [{ dtype: low < 0 ? ('i32' as const) : ('f32' as const), range: [low, 9] as const }],
+    })),
+  ],
   infer: (inputs, { dtype }) => [{ shape: nth(inputs, 0).shape, dtype }],
   run: ({ device, inputs, outputs, attrs }) => {
     const [x, y] = [nth(inputs, 0), nth(outputs, 0)];
@@ -330,6 +428,19 @@ export function to(x: Tensor, dtype: DType): Tensor {
 const whereOp = defineOp<NoAttrs>({
   name: 'where',
   summary: 'a where the condition holds, else b.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  samples: [
+    [[7], [7], [7]],
+    [[], [], []],
+    [
+      [2, 1, 3],
+      [4, 1],
+      [2, 4, 3],
+    ],
+    [[5, 1], [], [1, 3]],
+    [[3], [0, 3], [1]],
+    [[1031], [1], [1031]],
+  ].map((shapes) => ({ shapes, attrs: {}, draws: [{ dtype: 'bool' as const, range: [0, 2] as const }] })),
   infer: (inputs) => {
     expectDType('where: condition', [nth(inputs, 0)], 'bool');
     const [, a, b] = inputs;
@@ -379,21 +490,18 @@ const clampOp = defineOp<ClampOptions>({
   samples: [
     { shapes: [[7]], attrs: { min: -0.5, max: 0.75 } },
     { shapes: [[2, 3]], attrs: { max: 0.5 } },
+    { shapes: [[]], attrs: { min: -1 } },
+    { shapes: [[0, 3]], attrs: { min: -1, max: 1 } },
+    { shapes: [[1031]], attrs: { min: -1, max: 1 } },
+    { shapes: [[7]], attrs: {} },
   ],
   infer: (inputs) => {
     expectDType('clamp', inputs, 'f32');
     return [{ shape: nth(inputs, 0).shape, dtype: 'f32' }];
   },
-  run: ({ device, inputs, outputs, attrs }) => {
-    const [x, y] = [nth(inputs, 0), nth(outputs, 0)];
-    if (x.size === 0) return;
-    const vectors = Math.ceil(x.size / 4);
-    device.dispatch({
-      kernel: unaryKernel,
-      constants: { OP: 'clamp' },
-      buffers: [x.range, y.range],
-      uniforms: [vectors, float(attrs.min ?? -LARGEST), float(attrs.max ?? LARGEST)],
-      workgroups: strideWorkgroups(vectors, device.caps),
+  run: ({ inputs, outputs, attrs }) => {
+    dispatchUnary('clamp', nth(inputs, 0), nth(outputs, 0), {
+      attributes: [attrs.min ?? -LARGEST, attrs.max ?? LARGEST],
     });
   },
   backward: ({ grads, inputs, attrs }) => {

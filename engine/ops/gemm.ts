@@ -2,6 +2,7 @@ import quadSource from '../../shaders/gemm_quad.wgsl';
 import tileSource from '../../shaders/gemm_tile.wgsl';
 import type { Capabilities, Device } from '../device.js';
 import { defineKernel, type Kernel } from '../kernel.js';
+import { sizeOf } from '../shape.js';
 import type { Constants } from '../template.js';
 import type { Tensor } from '../tensor.js';
 import { reduceInto } from './reduce.js';
@@ -158,6 +159,11 @@ export function gemm(device: Device, asked: GemmCall, forced?: GemmVariant): voi
   for (let z = 0; z < tiles[2]; z += limit) {
     for (let y = 0; y < tiles[1]; y += limit) {
       for (let x = 0; x < tiles[0]; x += limit) {
+        const workgroups = [
+          Math.min(limit, tiles[0] - x),
+          Math.min(limit, tiles[1] - y),
+          Math.min(limit, tiles[2] - z),
+        ] as const;
         device.dispatch({
           kernel: bias ? KERNELS[variant.kind].biased : KERNELS[variant.kind].plain,
           constants: constantsOf(call, variant),
@@ -169,7 +175,9 @@ export function gemm(device: Device, asked: GemmCall, forced?: GemmVariant): voi
             splits, batch.inner, ...batch.a, ...batch.b, ...batch.out,
             y, x, z,
           ],
-          workgroups: [Math.min(limit, tiles[0] - x), Math.min(limit, tiles[1] - y), Math.min(limit, tiles[2] - z)],
+          workgroups,
+          // This dispatch's part of the tiles.
+          flops: (2 * M * N * K * count * sizeOf(workgroups)) / sizeOf(tiles),
         });
       }
     }

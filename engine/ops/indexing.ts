@@ -2,7 +2,7 @@ import gatherSource from '../../shaders/gather.wgsl';
 import scatterAddSource from '../../shaders/scatter_add.wgsl';
 import { ShapeError } from '../errors.js';
 import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
-import { applyOne, defineOp, expectDType, nth, type Op, type RunCall } from '../op.js';
+import { applyOne, defineOp, expectDType, nth, type InputDraw, type Op, type RunCall } from '../op.js';
 import { formatShape, normalizeAxis, sizeOf, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { arange } from './create.js';
@@ -45,9 +45,24 @@ function dispatchIndexed(kernel: Kernel, { device, inputs, outputs, attrs }: Run
   });
 }
 
+/** Samples of an indexed copy of `x` along an axis of `size` places by an index of `count` of them. */
+const INDEXED = [
+  { x: [7], axis: 0, count: 4 },
+  { x: [5, 3], axis: 0, count: 8 },
+  { x: [2, 3, 5], axis: 1, count: 1 },
+  { x: [2, 3, 5], axis: 2, count: 0 },
+  { x: [1031, 2], axis: 0, count: 517 },
+].map(({ x, axis, count }) => {
+  const size = x[axis] ?? 0;
+  const index: InputDraw = { dtype: 'i32', range: [0, size] };
+  return { x, index: x.with(axis, count), attrs: { axis, size }, draws: [null, index] };
+});
+
 const gatherOp: Op<AxisSizeAttrs> = defineOp<AxisSizeAttrs>({
   name: 'gather',
   summary: 'The elements that an index names along an axis.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  samples: INDEXED.map(({ x, index, ...rest }) => ({ shapes: [x, index], ...rest })),
   infer: (inputs, { axis, size }) => {
     const [x, index] = [nth(inputs, 0), nth(inputs, 1)];
     checkIndex('gather', x.shape, index, axis);
@@ -63,6 +78,7 @@ const gatherOp: Op<AxisSizeAttrs> = defineOp<AxisSizeAttrs>({
 const scatterAddOp: Op<AxisSizeAttrs> = defineOp<AxisSizeAttrs>({
   name: 'scatterAdd',
   summary: 'Sums of the elements that an index sends to each place along an axis: the adjoint of gather.',
+  samples: INDEXED.map(({ index, ...rest }) => ({ shapes: [index, index], ...rest })),
   infer: (inputs, { axis, size }) => {
     const [x, index] = [nth(inputs, 0), nth(inputs, 1)];
     expectDType('scatterAdd', [x], 'f32');

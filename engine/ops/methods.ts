@@ -1,16 +1,20 @@
 import { backward } from '../autograd.js';
 import { Tensor } from '../tensor.js';
 import { onesLike, zerosLike } from './create.js';
+import * as activation from './activation.js';
 import * as elementwise from './elementwise.js';
 import { gather } from './indexing.js';
 import { expand, flatten, permute, reshape, slice, squeeze, transpose, unsqueeze } from './movement.js';
 import { argmax, argmin, max, mean, min, sum } from './reduce.js';
+import { sort, topk } from './sort.js';
+import { all, any, cumsum, norm, std, variance } from './statistics.js';
 import { logSoftmax, logSumExp, softmax } from './softmax.js';
 import { matmul } from './matmul.js';
 
 /** The ops that are methods too: functions whose first argument is the tensor. */
 const methods = {
   ...elementwise,
+  ...activation,
   onesLike,
   zerosLike,
   gather,
@@ -28,6 +32,14 @@ const methods = {
   mean,
   min,
   sum,
+  var: variance,
+  std,
+  norm,
+  any,
+  all,
+  cumsum,
+  sort,
+  topk,
   softmax,
   logSoftmax,
   logSumExp,

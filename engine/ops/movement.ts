@@ -51,6 +51,7 @@ interface ShapeAttrs {
 const reshapeOp: Op<ShapeAttrs> = defineOp<ShapeAttrs>({
   name: 'reshape',
   summary: 'The same elements in another shape; shares memory.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
   view: true,
   samples: [
     { shapes: [[2, 3, 4]], attrs: { shape: [6, 4] } },
@@ -105,6 +106,7 @@ interface PermuteAttrs {
 const permuteOp: Op<PermuteAttrs> = defineOp<PermuteAttrs>({
   name: 'permute',
   summary: 'The axes in another order.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
   samples: [
     { shapes: [[2, 3, 5]], attrs: { axes: [2, 0, 1] } },
     { shapes: [[1, 7]], attrs: { axes: [1, 0] } },
@@ -179,6 +181,7 @@ const SLICE_ATTRS: SliceAttrs = {
 const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
   name: 'slice',
   summary: 'A strided range along every axis.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
   samples: [{ shapes: [[5, 7]], attrs: SLICE_ATTRS }],
   infer: (inputs, { spans }) => [{ shape: spans.map((span) => span.count), dtype: nth(inputs, 0).dtype }],
   run: ({ device, inputs, outputs, attrs }) => {
@@ -191,6 +194,7 @@ const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
 const placeOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
   name: 'place',
   summary: 'Zeros with the input at a strided range: the adjoint of slice.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
   samples: [{ shapes: [[2, 3]], attrs: SLICE_ATTRS }],
   infer: (inputs, { shape }) => [{ shape, dtype: nth(inputs, 0).dtype }],
   run: ({ device, inputs, outputs, attrs }) => {
@@ -235,6 +239,7 @@ interface AxisAttrs {
 const concatOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'concat',
   summary: 'Tensors one after another along an axis.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
   samples: [
     {
       shapes: [
@@ -302,6 +307,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 const expandOp: Op<ShapeAttrs> = defineOp<ShapeAttrs>({
   name: 'expand',
   summary: 'Repetition along axes of size 1 and new leading axes.',
+  dtypes: ['f32', 'i32', 'u32', 'bool'],
   samples: [{ shapes: [[3, 1]], attrs: { shape: [2, 3, 5] } }],
   infer: (inputs, { shape }) => {
     const x = nth(inputs, 0);

@@ -81,6 +81,19 @@ const logitsKernel = defineKernel({
 const mutualInformationOp = defineOp<Attrs>({
   name: 'mutualInformation',
   summary: 'Mutual information between the class assignments of two batches of logits, in nats.',
+  samples: [
+    { m: 6, classes: 3, symmetrize: true },
+    { m: 6, classes: 3, symmetrize: false },
+    { m: 1, classes: 2, symmetrize: true },
+    { m: 128, classes: 10, symmetrize: true },
+    { m: 3, classes: 37, symmetrize: false },
+  ].map(({ m, classes, symmetrize }) => ({
+    shapes: [
+      [m, classes],
+      [m, classes],
+    ],
+    attrs: { symmetrize },
+  })),
   infer: (inputs) => inferOutputs(nth(inputs, 0), nth(inputs, 1)),
   run: (call) => {
     if (classesOf(call.inputs) <= FEW_CLASSES) runFewClasses(call);

@@ -5,11 +5,21 @@ import statsSource from '../../shaders/batch_norm_stats.wgsl';
 import { float } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { defineKernel, foldWorkgroups } from '../kernel.js';
-import { apply, applyOne, defineOp, expectDType, nth, type BackwardCall, type Op } from '../op.js';
-import { formatShape, sizeOf } from '../shape.js';
+import {
+  apply,
+  applyOne,
+  defineOp,
+  expectDType,
+  nth,
+  type BackwardCall,
+  type InputDraw,
+  type Op,
+  type OpSample,
+} from '../op.js';
+import { formatShape, sizeOf, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { ones, zeros } from './create.js';
-import { add, mul, rsqrt, square, sub } from './elementwise.js';
+import { add, mul, neg, rsqrt, square, sub } from './elementwise.js';
 import { reshape } from './movement.js';
 import { mean, reduceInto, sum } from './reduce.js';
 
@@ -155,10 +165,29 @@ function perChannel(values: Tensor): Tensor {
 
 const OVER_CHANNEL = [0, 2, 3];
 
+/** What both are tested on: planes that do and do not divide into vectors, one sample, planes of one element. */
+const SHAPES: readonly Shape[] = [
+  [3, 2, 2, 2],
+  [2, 3, 3, 3],
+  [1, 2, 1, 5],
+  [5, 1, 1, 1],
+  [3, 2, 17, 19],
+];
+
+/** The samples, with one draw for each input of a value to a channel. */
+function samplesOf(...perChannelDraws: readonly (InputDraw | null)[]): OpSample<NormAttrs>[] {
+  return SHAPES.map((shape) => ({
+    shapes: [shape, ...perChannelDraws.map(() => shape.slice(1, 2))],
+    attrs: { eps: 1e-5 },
+    draws: [null, ...perChannelDraws],
+  }));
+}
+
 /** Inputs x, gamma, beta; outputs y and the batch's mean and biased variance. */
 const trainOp: Op<NormAttrs> = defineOp<NormAttrs>({
   name: 'batchNorm2dTrain',
   summary: 'Batch normalisation by the statistics of the batch.',
+  samples: samplesOf(null, null),
   infer: (inputs) => {
     const { shape } = nth(inputs, 0);
     const statistics = { shape: [shape[1] ?? 0], dtype: 'f32' } as const;
@@ -239,19 +268,24 @@ function evalBackward({ grads, inputs, attrs, needs }: BackwardCall<NormAttrs>):
   const [g, x, gamma] = [nth(grads, 0), nth(inputs, 0), nth(inputs, 1)];
   const [center, variance] = [perChannel(nth(inputs, 3)), perChannel(nth(inputs, 4))];
   const inverse = rsqrt(add(variance, attrs.eps));
+  const ofVariance = (): Tensor => {
+    const slope = mul(mul(inverse, mul(inverse, inverse)), mul(perChannel(gamma), -0.5));
+    return sum(mul(g, mul(sub(x, center), slope)), OVER_CHANNEL);
+  };
   return [
     needs[0] ? mul(g, mul(inverse, perChannel(gamma))) : undefined,
     needs[1] ? sum(mul(g, mul(sub(x, center), inverse)), OVER_CHANNEL) : undefined,
     needs[2] ? sum(g, OVER_CHANNEL) : undefined,
-    undefined,
-    undefined,
+    needs[3] ? neg(sum(mul(g, mul(inverse, perChannel(gamma))), OVER_CHANNEL)) : undefined,
+    needs[4] ? ofVariance() : undefined,
   ];
 }
 
-/** Inputs x, gamma, beta, running mean, running variance; the statistics are constants. */
+/** Inputs x, gamma, beta, mean, variance. */
 const evalOp: Op<NormAttrs> = defineOp<NormAttrs>({
   name: 'batchNorm2dEval',
   summary: 'Batch normalisation by running statistics.',
+  samples: samplesOf(null, null, null, { dtype: 'f32', range: [0.25, 4] }),
   infer: (inputs) => [{ shape: nth(inputs, 0).shape, dtype: 'f32' }],
   run: ({ inputs, outputs, attrs }) => {
     applyAffine(nth(inputs, 0), nth(outputs, 0), attrs.eps, {
@@ -322,5 +356,7 @@ export function batchNorm2d(x: Tensor, options: BatchNormOptions): Tensor {
     uniforms: [channels, float(momentum), float(count / (count - 1))],
     workgroups: [Math.ceil(channels / 64)],
   });
+  runningMean.markWritten();
+  runningVar.markWritten();
   return nth([y], 0);
 }

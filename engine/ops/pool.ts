@@ -2,7 +2,7 @@ import maxPoolSource from '../../shaders/max_pool.wgsl';
 import { float } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { defineKernel, strideWorkgroups, type Kernel } from '../kernel.js';
-import { apply, applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
+import { apply, applyOne, defineOp, expectDType, nth, type InputDraw, type Op, type OpSample } from '../op.js';
 import { formatShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { pairOf, type Pair } from './pair.js';
@@ -64,9 +64,37 @@ function dispatchPool(kernel: Kernel, pass: Pass, attrs: PoolAttrs, tensors: rea
   });
 }
 
+/** Windows with and without overlap, gaps, padding and remainders, in rows that do and do not divide into vectors. */
+const WINDOWS: readonly PoolAttrs[] = [
+  { shape: [2, 3, 8, 8], kernel: [2, 2], stride: [2, 2], padding: [0, 0] },
+  { shape: [1, 2, 7, 4], kernel: [2, 2], stride: [2, 2], padding: [0, 0] },
+  { shape: [1, 1, 1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0] },
+  { shape: [0, 2, 4, 4], kernel: [2, 2], stride: [2, 2], padding: [0, 0] },
+  { shape: [1, 2, 7, 9], kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
+  { shape: [1, 1, 6, 8], kernel: [2, 3], stride: [1, 4], padding: [1, 0] },
+  { shape: [1, 2, 6, 7], kernel: [2, 2], stride: [3, 3], padding: [0, 0] },
+  { shape: [1, 1, 4, 8], kernel: [3, 2], stride: [2, 2], padding: [1, 0] },
+  { shape: [1, 2, 8, 8], kernel: [5, 5], stride: [2, 2], padding: [2, 2] },
+];
+
+/** One window to a plane, so that every place in the plane is a choice that it can have made. */
+const SINGLE: readonly PoolAttrs[] = [
+  { shape: [2, 3, 2, 2], kernel: [2, 2], stride: [2, 2], padding: [0, 0] },
+  { shape: [1, 2, 3, 5], kernel: [3, 5], stride: [1, 1], padding: [0, 0] },
+  { shape: [3, 1, 8, 4], kernel: [8, 4], stride: [8, 4], padding: [0, 0] },
+];
+
+function movingSamples(from: (attrs: PoolAttrs) => Shape): OpSample<PoolAttrs>[] {
+  return SINGLE.map((attrs) => {
+    const choice: InputDraw = { dtype: 'i32', range: [0, attrs.kernel[0] * attrs.kernel[1]] };
+    return { shapes: [from(attrs), outputShape(attrs)], attrs, draws: [null, choice] };
+  });
+}
+
 const maxPoolOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
   name: 'maxPool2d',
   summary: 'The largest element of each window, and where it is.',
+  samples: WINDOWS.map((attrs) => ({ shapes: [attrs.shape], attrs })),
   infer: (_, attrs) => {
     const shape = outputShape(attrs);
     return [
@@ -84,6 +112,7 @@ const maxPoolOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
 const scatterOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
   name: 'maxPool2dScatter',
   summary: 'Window values sent to the elements that max-pooling chose: the gradient of maxPool2d.',
+  samples: movingSamples(outputShape),
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   run: ({ inputs, outputs, attrs }) => {
     dispatchPool(moveKernel, 'scatter', attrs, [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)]);
@@ -94,6 +123,7 @@ const scatterOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
 const gatherOp: Op<PoolAttrs> = defineOp<PoolAttrs>({
   name: 'maxPool2dGather',
   summary: 'The elements that max-pooling chose, one per window: the adjoint of maxPool2dScatter.',
+  samples: movingSamples(({ shape }) => shape),
   infer: (_, attrs) => [{ shape: outputShape(attrs), dtype: 'f32' }],
   run: ({ inputs, outputs, attrs }) => {
     dispatchPool(moveKernel, 'gather', attrs, [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)]);

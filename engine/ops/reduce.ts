@@ -44,7 +44,7 @@ const LONGEST = 256;
 const BUSY = { software: 512, gpu: 32_768 };
 
 /** How many slices to cut `steps` steps into, for each of `outputs` results; each slice has at least one step. */
-function slicesFor(device: Device, outputs: number, steps: number): number {
+export function slicesFor(device: Device, outputs: number, steps: number): number {
   if (steps <= SHORTEST) return 1;
   const forBusy = Math.ceil((device.caps.software ? BUSY.software : BUSY.gpu) / outputs);
   const slices = Math.max(Math.ceil(steps / LONGEST), Math.min(forBusy, Math.floor(steps / SHORTEST)));
@@ -118,6 +118,8 @@ export function reduceInto(
   } while (rest.length > 0);
 }
 
+const NUMBERS = ['f32', 'i32', 'u32'] as const;
+
 const SAMPLES: readonly OpSample<ReduceAttrs>[] = [
   { shapes: [[3, 4, 5]], attrs: { axes: [1], keepDim: true } },
   { shapes: [[2, 3, 4, 5]], attrs: { axes: [0, 2, 3], keepDim: false } },
@@ -125,6 +127,9 @@ const SAMPLES: readonly OpSample<ReduceAttrs>[] = [
   { shapes: [[7, 1]], attrs: { axes: [1], keepDim: false } },
   { shapes: [[3, 1, 5]], attrs: { axes: [0, 1, 2], keepDim: false } },
   { shapes: [[2, 3]], attrs: { axes: [], keepDim: false } },
+  { shapes: [[]], attrs: { axes: [], keepDim: true } },
+  { shapes: [[0, 3]], attrs: { axes: [1], keepDim: false } },
+  { shapes: [[5, 211, 3]], attrs: { axes: [1], keepDim: true } },
 ];
 
 /** The gradient (or result) of a reduction with its reduced axes back, repeated to the input's shape. */
@@ -135,9 +140,10 @@ function spread(reduced: Tensor, shape: Shape, attrs: ReduceAttrs): Tensor {
 const sumOp: Op<ReduceAttrs> = defineOp<ReduceAttrs>({
   name: 'sum',
   summary: 'Sum over axes.',
-  samples: SAMPLES,
+  samples: [...SAMPLES, { shapes: [[0, 3]], attrs: { axes: [0], keepDim: false } }],
+  dtypes: NUMBERS,
   infer: (inputs, attrs) => {
-    expectDType('sum', inputs, 'f32', 'i32', 'u32');
+    expectDType('sum', inputs, ...NUMBERS);
     const x = nth(inputs, 0);
     return [{ shape: reducedShape(x.shape, attrs), dtype: x.dtype }];
   },
@@ -182,9 +188,10 @@ function extremum(name: 'max' | 'min'): Op<ReduceAttrs> {
     name,
     summary: `The ${name === 'max' ? 'largest' : 'smallest'} value over axes; equal ones share the gradient evenly.`,
     samples: SAMPLES,
+    dtypes: NUMBERS,
     infer: (inputs, attrs) => {
       const x = nth(inputs, 0);
-      expectDType(name, inputs, 'f32', 'i32', 'u32');
+      expectDType(name, inputs, ...NUMBERS);
       refuseEmpty(name, x.shape, attrs.axes);
       return [{ shape: reducedShape(x.shape, attrs), dtype: x.dtype }];
     },
@@ -257,10 +264,12 @@ function argExtremum(name: 'argmax' | 'argmin') {
       { shapes: [[1031]], attrs: { axis: 0, keepDim: false } },
       { shapes: [[2, 300, 3]], attrs: { axis: 1, keepDim: false } },
       { shapes: [[7, 1]], attrs: { axis: 1, keepDim: false } },
+      { shapes: [[0, 3]], attrs: { axis: 1, keepDim: false } },
     ],
+    dtypes: NUMBERS,
     infer: (inputs, { axis, keepDim }) => {
       const { shape } = nth(inputs, 0);
-      expectDType(name, inputs, 'f32', 'i32', 'u32');
+      expectDType(name, inputs, ...NUMBERS);
       refuseEmpty(name, shape, [axis]);
       return [{ shape: reducedShape(shape, { axes: [axis], keepDim }), dtype: 'i32' }];
     },

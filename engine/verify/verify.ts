@@ -21,7 +21,7 @@ export interface KernelCheck {
  *
  * @param onCheck called with each check as it ends
  */
-export async function verifyKernels(device: Device, onCheck?: (check: KernelCheck) => void): Promise<KernelCheck[]> {
+export async function verifyDevice(device: Device, onCheck?: (check: KernelCheck) => void): Promise<KernelCheck[]> {
   const checks: KernelCheck[] = [];
   for (const kernelCase of KERNEL_CASES) {
     const check = await verifyOne(device, kernelCase);

@@ -57,6 +57,11 @@ export class ParameterArena {
     return this.#gradients.range;
   }
 
+  /** To be called once the parameters' values have changed. */
+  markWritten(): void {
+    this.#values.markWritten();
+  }
+
   /** One more buffer of the same layout, of zeros, kept. */
   zeros(): Tensor {
     const arena = keep(this.device.empty([this.#bytes / BYTES_PER_ELEMENT]));

@@ -86,6 +86,7 @@ export class SGD {
       workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
       label: 'sgd',
     });
+    arena.markWritten();
   }
 
   /** Frees the gradients that `backward()` accumulated. */

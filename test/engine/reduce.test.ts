@@ -14,8 +14,7 @@ import {
 } from '../../engine/index.js';
 import type { Device } from '../../engine/index.js';
 import { testDevice } from '../support/device.js';
-import { expectDerivatives, expectForward, samplesOf } from '../support/op-check.js';
-import { build, distance, forEachIndex, sizeOf, type NdArray, type Reference } from '../support/reference.js';
+import { distance, forEachIndex, sizeOf, type NdArray } from '../support/reference.js';
 import { uniformFloats } from '../support/values.js';
 
 let device: Device;
@@ -24,53 +23,6 @@ beforeAll(async () => {
 });
 afterAll(() => {
   device.destroy();
-});
-
-interface Attrs {
-  readonly axes: readonly number[];
-  readonly keepDim: boolean;
-}
-
-/** A reduction by its definition: `combine` of the elements that share all kept coordinates, in row-major order. */
-function reducing(combine: (values: number[]) => number, { axes, keepDim }: Attrs): Reference {
-  return ([x]) => {
-    if (!x) throw new RangeError('a reduction takes one input');
-    const groups = new Map<string, number[]>();
-    const coordinates = (index: readonly number[]): number[] =>
-      index.flatMap((at, axis) => (axes.includes(axis) ? (keepDim ? [0] : []) : [at]));
-    forEachIndex(x.shape, (index, flat) => {
-      const key = coordinates(index).join();
-      const group = groups.get(key) ?? [];
-      group.push(x.data[flat] ?? Number.NaN);
-      groups.set(key, group);
-    });
-    const shape = x.shape.flatMap((size, axis) => (axes.includes(axis) ? (keepDim ? [1] : []) : [size]));
-    return build(shape, (index) => combine(groups.get(index.join()) ?? []));
-  };
-}
-
-const total = (values: number[]): number => values.reduce((a, b) => a + b, 0);
-const average = (values: number[]): number => total(values) / values.length;
-const largest = (values: number[]): number => values.reduce((a, b) => Math.max(a, b));
-const smallest = (values: number[]): number => values.reduce((a, b) => Math.min(a, b));
-
-const reductions = { sum: total, mean: average, max: largest, min: smallest };
-
-const checks = Object.entries(reductions).flatMap(([name, combine]) =>
-  samplesOf(name, (attrs: Attrs) => reducing(combine, attrs)),
-);
-
-const arguments_ = Object.entries({ argmax: largest, argmin: smallest }).flatMap(([name, extremum]) =>
-  samplesOf(name, ({ axis, keepDim }: { axis: number; keepDim: boolean }) =>
-    reducing((values) => values.indexOf(extremum(values)), { axes: [axis], keepDim }),
-  ),
-);
-
-describe('reductions', () => {
-  it.each([...checks, ...arguments_])('$name computes its definition', (check) => expectForward(device, check));
-  it.each(checks.filter(({ shapes }) => sizeOf(shapes[0] ?? []) < 200))('$name has its derivatives', (check) =>
-    expectDerivatives(device, check),
-  );
 });
 
 /** Shapes that take several passes, vectors along and across the reduced axes, and remainders of each. */

@@ -2,9 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adversarialStep, mimaeAT, pgd, type Model } from '../../adversarial/index.js';
-import { Generator, keep, registeredOps, zeros, type Device, type Tensor } from '../../engine/index.js';
+import { Generator, keep, zeros, type Device, type Tensor } from '../../engine/index.js';
 import { SGD, cnn4 } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
+import { arraysOf, everyCheck, uploadAll } from '../support/records.js';
 
 /** Dawn's null backend validates everything and computes nothing: shapes, bindings, limits and counts, with no driver. */
 let device: Device;
@@ -16,12 +17,9 @@ afterAll(() => {
 });
 
 describe('WebGPU accepts', () => {
-  const samples = [...registeredOps.values()].flatMap(({ name, samples: list }) =>
-    list.map((sample, number) => ({ name, number, sample })),
-  );
-  it.each(samples)('$name #$number', async ({ sample }) => {
+  it.each(everyCheck())('$name', async (check) => {
     device.scope(() => {
-      sample.call(sample.shapes.map((shape) => zeros(shape, { device })));
+      check.call(uploadAll(device, check, arraysOf(check)));
     });
     await device.sync();
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { relativeError, verifyKernels } from '../../engine/verify/verify.js';
+import { relativeError, verifyDevice } from '../../engine/verify/verify.js';
 import type { Device } from '../../engine/index.js';
 import { testDevice } from '../support/device.js';
 
@@ -11,11 +11,11 @@ afterAll(() => {
   device.destroy();
 });
 
-describe('verifyKernels', () => {
+describe('verifyDevice', () => {
   it('passes every kernel family on this adapter, reports each as it ends, and frees what it made', async () => {
     const seen: string[] = [];
     const before = device.memory().tensors;
-    const checks = await verifyKernels(device, ({ name }) => seen.push(name));
+    const checks = await verifyDevice(device, ({ name }) => seen.push(name));
     expect(checks.filter(({ passed }) => !passed)).toEqual([]);
     expect(seen).toEqual(checks.map(({ name }) => name));
     for (const family of ['elementwise', 'matmul', 'conv2d', 'pooling', 'batch norm', 'softmax', 'cross-entropy']) {
@@ -35,7 +35,7 @@ describe('verifyKernels', () => {
       dispatch(call);
     };
     try {
-      const failed = (await verifyKernels(device)).filter(({ passed }) => !passed);
+      const failed = (await verifyDevice(device)).filter(({ passed }) => !passed);
       expect(failed.map(({ name }) => name)).toContain('softmax and log-softmax');
       expect(failed.find(({ name }) => name.startsWith('softmax'))?.failure).toBe('no softmax here');
       expect(failed.map(({ name }) => name)).not.toContain('random numbers, bit for bit');

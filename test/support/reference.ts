@@ -9,8 +9,21 @@ export interface NdArray {
   readonly data: Float64Array;
 }
 
-/** A reference: attributes bound by the caller. */
+/** A definition with its attributes bound. */
 export type Reference = (inputs: readonly NdArray[]) => NdArray;
+
+/**
+ * The definition of an op, given a sample's attributes. An op with several outputs has one reference for each, and no
+ * reference for outputs that are its own business (such as indices that only its backward rule reads).
+ */
+// The attributes' type is the op's own affair; `never` lets every one in.
+export type OpReference = (attrs: never) => Reference | readonly Reference[];
+
+/** An input that the op takes. */
+export function input(x: NdArray | undefined): NdArray {
+  if (!x) throw new RangeError('a reference was given too few inputs');
+  return x;
+}
 
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);

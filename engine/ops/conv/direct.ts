@@ -4,6 +4,7 @@ import sumSource from '../../../shaders/conv_sum.wgsl';
 import weightGradSource from '../../../shaders/conv_weight_grad.wgsl';
 import type { Capabilities, Device } from '../../device.js';
 import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import { sizeOf } from '../../shape.js';
 import type { Tensor } from '../../tensor.js';
 import { forwardWalk, inputGradWalks, type ConvGeometry, type ConvPass, type Walk } from './geometry.js';
 
@@ -127,6 +128,7 @@ export function directGather(
         uniforms: [tiles, tilesY, tilesX, gridX, ...walkWords(plan, v, h), tensors.bias ? 1 : 0],
         workgroups: [gridX, gridY, kBlocks * geometry.groups],
         label: `conv2d ${pass} direct ${plan.sharing}`,
+        flops: 2 * geometry.images * geometry.groups * geometry.c * geometry.k * v.grid * h.grid * v.count * h.count,
       });
     }
   }
@@ -233,6 +235,7 @@ export function directWeightGrad(
     ],
     workgroups: [columns, kBlocks * g.groups, splits],
     label: `conv2d weightGrad direct ${sharing}`,
+    flops: 2 * g.images * g.groups * g.c * g.k * sizeOf(g.kernel) * sizeOf(g.output),
   });
   if (splits > 1) sumPartials(device, partial, output, splits);
 }

@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { registeredOps, type Device, type InputDraw } from '../../engine/index.js';
+import { arbitraries } from '../support/arbitraries/index.js';
+import { testDevice } from '../support/device.js';
+import { arraysOf, derivativeErrors, forwardError, uploadAll, type RecordCheck } from '../support/records.js';
+import { references } from '../support/references/index.js';
+import { spreadFloats } from '../support/values.js';
+
+/** `npm run test:fuzz` draws more, from a seed of its own. */
+const CASES = Number(process.env['BULWARK_FUZZ_CASES'] ?? 300);
+const SEED = Number(process.env['BULWARK_FUZZ_SEED'] ?? 1);
+
+/** The same as for the samples (see every-op.test.ts). */
+const FORWARD = 2e-6;
+const FIRST = 2e-5;
+const SECOND = 1e-4;
+
+/** Inputs of up to as many elements have their second derivatives taken. */
+const THOROUGH = 24;
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+const drawn = fc.constantFrom(...Object.keys(arbitraries)).chain((name) => {
+  const drawing = arbitraries[name];
+  if (!drawing) throw new RangeError(`nothing is drawn for ${name}`);
+  return fc.record({ name: fc.constant(name), drawing, seed: fc.integer({ min: 1, max: 1_000_000 }) });
+});
+
+describe('drawn at random', () => {
+  it('are all ops that there are', () => {
+    expect([...registeredOps.keys()].filter((name) => !(name in arbitraries))).toEqual([]);
+    expect(Object.keys(arbitraries).filter((name) => !registeredOps.has(name))).toEqual([]);
+  });
+
+  it(
+    `${CASES} calls compute their definitions and the derivatives of these (seed ${SEED})`,
+    async () => {
+      const property = fc.asyncProperty(drawn, async ({ name, drawing: { shapes, attrs, draws }, seed }) => {
+        const [op, definition] = [registeredOps.get(name), references[name]];
+        if (!op || !definition) throw new RangeError(`${name} has no record or no definition`);
+        const bound = definition(attrs as never);
+        const usual: InputDraw = { dtype: 'f32', range: op.domain };
+        const check: RecordCheck = {
+          op,
+          name,
+          shapes,
+          draws: shapes.map((_, index) => draws?.[index] ?? usual),
+          call: (inputs) => op.call(inputs, attrs),
+          definitions: typeof bound === 'function' ? [bound] : bound,
+        };
+        const arrays = arraysOf(check, seed, spreadFloats);
+        await device.scope(async () => {
+          expect(await forwardError(check, uploadAll(device, check, arrays), arrays)).toBeLessThanOrEqual(FORWARD);
+          if (!op.differentiable) return;
+          const { first, second } = await derivativeErrors(device, check, arrays, THOROUGH);
+          expect(first).toBeLessThanOrEqual(FIRST);
+          expect(second).toBeLessThanOrEqual(SECOND);
+        });
+      });
+      await fc.assert(property, { numRuns: CASES, seed: SEED, endOnFailure: false });
+    },
+    // Ten thousand cases on the slowest adapter.
+    3_600_000,
+  );
+});
