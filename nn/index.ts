@@ -19,6 +19,8 @@ export {
   type StepScheduleOptions,
   type TrapezoidScheduleOptions,
 } from './optim/schedule.js';
+export { Adam, AdamW, type AdamOptions } from './optim/adam.js';
+export { Optimizer } from './optim/optimizer.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';

@@ -66,7 +66,7 @@ export function loadTensors(
   state: StateDict,
   { strict = true }: LoadOptions = {},
 ): LoadReport {
-  const given = mapOf(state);
+  const given = stateMap(state);
   const report: LoadReport = {
     missing: [...targets.keys()].filter((name) => !given.has(name)),
     unexpected: [...given.keys()].filter((name) => !targets.has(name)),
@@ -88,7 +88,8 @@ export function loadTensors(
   return report;
 }
 
-function mapOf(state: StateDict): ReadonlyMap<string, Tensor | SafetensorsTensor> {
+/** A state's values by name. */
+export function stateMap(state: StateDict): ReadonlyMap<string, Tensor | SafetensorsTensor> {
   return state instanceof Map ? state : new Map(Object.entries(state));
 }
 
@@ -144,12 +145,16 @@ interface Chunk {
 /**
  * The values of tensors of one device as a safetensors file holds them: f32 as F32, i32 as I32, u32 as U32, bool as BOOL. All
  * are copied aside at once, so the values are those of the moment of the call even if training goes on, and come back in one
- * read-back (one per 64 MiB).
+ * read-back (one per 64 MiB). What is on the CPU already is passed on.
  */
-export async function readTensors(tensors: ReadonlyMap<string, Tensor>): Promise<Record<string, SafetensorsTensor>> {
+export async function readTensors(state: StateDict): Promise<Record<string, SafetensorsTensor>> {
+  const values = stateMap(state);
+  const tensors = new Map([...values].flatMap(([name, value]) => (value instanceof Tensor ? [[name, value]] : [])));
   const chunks = gather(tensors);
   const staged = chunks.map((chunk) => stage(chunk));
-  const found = new Map<string, SafetensorsTensor>();
+  const found = new Map<string, SafetensorsTensor>(
+    [...values].flatMap(([name, value]) => (value instanceof Tensor ? [] : [[name, value]])),
+  );
   try {
     for (const [index, chunk] of chunks.entries()) {
       const copy = staged[index];
@@ -161,7 +166,7 @@ export async function readTensors(tensors: ReadonlyMap<string, Tensor>): Promise
   } finally {
     for (const copy of staged) copy?.dispose();
   }
-  return Object.fromEntries([...tensors.keys()].flatMap((name) => entryOf(found, name)));
+  return Object.fromEntries([...values.keys()].flatMap((name) => entryOf(found, name)));
 }
 
 /**

@@ -1,5 +1,5 @@
 // y[o, j, i] = x[o, index[o, j, i], i] along one axis, where x is [outer, axis, inner] and index, y are
-// [outer, count, inner]. An index outside [0, axis) is clamped to it, which keeps every access in bounds.
+// [outer, count, inner]; with ALONG index is [count], the same for every line. An index outside [0, axis) is clamped to it, which keeps every access in bounds.
 
 @group(0) @binding(0) var<storage, read> x: array<u32>;
 @group(0) @binding(1) var<storage, read> index: array<i32>;
@@ -24,6 +24,11 @@ fn main(
     return;
   }
   let outer = i / (params.count * params.inner);
-  let at = u32(clamp(index[i], 0, i32(params.axis) - 1));
+//#if ALONG
+  let place = (i / params.inner) % params.count;
+//#else
+  let place = i;
+//#end
+  let at = u32(clamp(index[place], 0, i32(params.axis) - 1));
   y[i] = x[(outer * params.axis + at) * params.inner + i % params.inner];
 }

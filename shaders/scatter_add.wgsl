@@ -1,4 +1,4 @@
-// y[o, k, i] = sum over j with index[o, j, i] == k of x[o, j, i]: the adjoint of gather. Each invocation owns one element
+// y[o, k, i] = sum over j with index[o, j, i] == k of x[o, j, i]: the adjoint of gather; with ALONG index is [count]. Each invocation owns one element
 // of y and reads the indices in order, so the sum has a fixed order and needs no atomics.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -28,7 +28,12 @@ fn main(
   var sum = 0.0;
   var at = outer * params.count * params.inner + i % params.inner;
   for (var j = 0u; j < params.count; j++) {
-    if (clamp(index[at], 0, i32(params.axis) - 1) == k) {
+//#if ALONG
+    let to = index[j];
+//#else
+    let to = index[at];
+//#end
+    if (clamp(to, 0, i32(params.axis) - 1) == k) {
       sum += x[at];
     }
     at += params.inner;

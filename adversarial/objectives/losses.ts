@@ -1,6 +1,7 @@
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { boostedCrossEntropy, type BoostedCrossEntropyOptions } from '../../engine/ops/boosted-cross-entropy.js';
-import { crossEntropy, reduceLoss, type Reduction } from '../../engine/ops/cross-entropy.js';
+import { crossEntropy } from '../../engine/ops/cross-entropy.js';
+import { reduceLoss, type Reduction } from '../../engine/ops/loss-reduction.js';
 import { abs, add, div, eq, exp, log, mul, neg, square, sub, where } from '../../engine/ops/elementwise.js';
 import { mutualInformation } from '../../engine/ops/mutual-information.js';
 import { argmax, sum } from '../../engine/ops/reduce.js';

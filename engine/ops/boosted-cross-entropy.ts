@@ -6,7 +6,8 @@ import { apply, defineOp, expectDType, nth, type BackwardCall, type OutputSpec }
 import { formatShape, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { full } from './create.js';
-import { crossEntropy, reduceLoss, type Reduction } from './cross-entropy.js';
+import { crossEntropy } from './cross-entropy.js';
+import { reduceLoss, type Reduction } from './loss-reduction.js';
 import { add, div, eq, exp, log, mul, sub, where } from './elementwise.js';
 import { oneHot } from './indexing.js';
 import { unsqueeze } from './movement.js';

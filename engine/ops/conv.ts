@@ -1,8 +1,9 @@
 import type { Device } from '../device.js';
-import { ShapeError } from '../errors.js';
+import { ArgumentError, ShapeError } from '../errors.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import { formatShape, sameShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { pad } from './arrange.js';
 import { chooseConv, type ConvVariant } from './conv/choose.js';
 import { directGather, directWeightGrad, type GatherTensors } from './conv/direct.js';
 import {
@@ -15,15 +16,25 @@ import {
   type ConvPass,
 } from './conv/geometry.js';
 import { winogradGather, winogradWeightGrad } from './conv/winograd.js';
+import { pairOf, type Pair } from './pair.js';
 import { sum } from './reduce.js';
 
 export { chooseConv, convVariants, type ConvVariant } from './conv/choose.js';
 export { convGeometry, type ConvGeometry, type ConvOptions, type ConvPass } from './conv/geometry.js';
 
-/** Options of a convolution and, for tests and measurements, the kernel that is to compute it. */
-export interface Conv2dOptions extends ConvOptions {
+/** Options of a convolution's passes and, for tests and measurements, the kernel that is to compute it. */
+export interface ConvPassOptions extends ConvOptions {
   /** Which kernel computes this convolution and its derivatives; chosen by shape and device unless given. */
   readonly variant?: ConvVariant;
+}
+
+/** Options of `conv2d`. */
+export interface Conv2dOptions extends Omit<ConvPassOptions, 'padding'> {
+  /**
+   * Zeros added on each side, 0 by default; `valid` is 0, and `same` as many as give the output the input's size (needs stride 1; an
+   * odd number has the larger half at the end).
+   */
+  readonly padding?: Pair | 'same' | 'valid';
 }
 
 interface ConvAttrs {
@@ -137,7 +148,7 @@ const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
   },
 });
 
-function attrsOf(op: string, x: Shape, weight: Shape, { variant, ...options }: Conv2dOptions): ConvAttrs {
+function attrsOf(op: string, x: Shape, weight: Shape, { variant, ...options }: ConvPassOptions): ConvAttrs {
   const geometry = convGeometry(op, x, weight, options);
   return variant === undefined ? { geometry } : { geometry, variant };
 }
@@ -160,16 +171,31 @@ function expectShape(op: string, what: string, actual: Shape, expected: Shape): 
  * `ArgumentError` for options that are not integers in their range.
  */
 export function conv2d(x: Tensor, weight: Tensor, bias: Tensor | null = null, options: Conv2dOptions = {}): Tensor {
-  const attrs = attrsOf('conv2d', x.shape, weight.shape, options);
+  const { input, padding } = padded(x, weight.shape, options);
+  const attrs = attrsOf('conv2d', input.shape, weight.shape, { ...options, padding });
   if (bias) expectShape('conv2d', 'bias', bias.shape, weight.shape.slice(0, 1));
-  return applyOne(conv2dOp, bias ? [x, weight, bias] : [x, weight], attrs);
+  return applyOne(conv2dOp, bias ? [input, weight, bias] : [input, weight], attrs);
+}
+
+/** The input and the zeros around it; a zero that only the end gets becomes part of the input. */
+function padded(x: Tensor, weight: Shape, options: Conv2dOptions): { input: Tensor; padding: Pair } {
+  const { padding = 0, stride = 1, dilation = 1 } = options;
+  if (padding === 'valid') return { input: x, padding: 0 };
+  if (padding !== 'same') return { input: x, padding };
+  if (pairOf(stride).some((each) => each !== 1)) {
+    throw new ArgumentError(`conv2d: padding 'same' with stride ${formatShape(pairOf(stride))}; expected stride 1`);
+  }
+  const total = pairOf(dilation).map((each, axis) => each * ((weight[axis + 2] ?? 1) - 1));
+  const [bottom = 0, right = 0] = total.map((zeros) => zeros % 2);
+  const [top = 0, left = 0] = total.map((zeros) => Math.floor(zeros / 2));
+  return { input: bottom + right > 0 ? pad(x, [0, right, 0, bottom]) : x, padding: [top, left] };
 }
 
 /**
  * The gradient of `conv2d` with respect to its input of shape `shape`, given `dy` at its output: what PyTorch computes as
  * a transposed convolution. Differentiable to any order; throws as `conv2d` does.
  */
-export function conv2dInputGrad(dy: Tensor, weight: Tensor, shape: Shape, options: Conv2dOptions = {}): Tensor {
+export function conv2dInputGrad(dy: Tensor, weight: Tensor, shape: Shape, options: ConvPassOptions = {}): Tensor {
   const attrs = attrsOf('conv2dInputGrad', shape, weight.shape, options);
   expectShape('conv2dInputGrad', 'dy', dy.shape, outputShape(attrs.geometry));
   return applyOne(inputGradOp, [dy, weight], attrs);
@@ -179,7 +205,7 @@ export function conv2dInputGrad(dy: Tensor, weight: Tensor, shape: Shape, option
  * The gradient of `conv2d` with respect to its weight of shape `shape`, given its input and `dy` at its output.
  * Differentiable to any order; throws as `conv2d` does.
  */
-export function conv2dWeightGrad(x: Tensor, dy: Tensor, shape: Shape, options: Conv2dOptions = {}): Tensor {
+export function conv2dWeightGrad(x: Tensor, dy: Tensor, shape: Shape, options: ConvPassOptions = {}): Tensor {
   const attrs = attrsOf('conv2dWeightGrad', x.shape, shape, options);
   expectShape('conv2dWeightGrad', 'dy', dy.shape, outputShape(attrs.geometry));
   return applyOne(weightGradOp, [x, dy], attrs);

@@ -222,6 +222,13 @@ export function slice(x: Tensor, ranges: readonly (Range | null)[]): Tensor {
   return applyOne(sliceOp, [x], { spans, shape: x.shape });
 }
 
+/** Zeros of `shape` with `x` at `starts`: the adjoint of the slice that begins there. The place has to be inside. */
+export function place(x: Tensor, shape: Shape, starts: readonly number[]): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  const spans = x.shape.map((count, axis) => ({ start: starts[axis] ?? 0, count, step: 1 }));
+  return applyOne(placeOp, [x], { spans, shape });
+}
+
 function spanOf(size: number, { start, end, step = 1 }: Range): Span {
   if (!Number.isInteger(step) || step === 0)
     throw new ArgumentError(`slice: step ${step}; expected an integer other than 0`);

@@ -8,7 +8,7 @@ import { add, exp, log, maximum, mul, sub, tanh } from '../ops/elementwise.js';
 import { matmul } from '../ops/matmul.js';
 import { mutualInformation } from '../ops/mutual-information.js';
 import { batchNorm2d } from '../ops/norm.js';
-import { maxPool2d } from '../ops/pool.js';
+import { maxPool2d } from '../ops/max-pool.js';
 import { dropout, rand, randn } from '../ops/random.js';
 import { argmax, mean, sum } from '../ops/reduce.js';
 import { logSoftmax, softmax } from '../ops/softmax.js';

@@ -13,8 +13,8 @@ export interface Conv2dOptions {
   readonly device: Device;
   /** 1 unless told. */
   readonly stride?: Pair;
-  /** Zeros on each side; 0 unless told. */
-  readonly padding?: Pair;
+  /** Zeros on each side; 0 unless told. `same` keeps the size (stride 1), `valid` is 0. */
+  readonly padding?: Pair | 'same' | 'valid';
   /** 1 unless told. */
   readonly dilation?: Pair;
   /** 1 unless told; divides the channels on both sides. */
@@ -33,7 +33,7 @@ export class Conv2d extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
   readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
+  readonly padding: readonly [number, number] | 'same' | 'valid';
   readonly dilation: readonly [number, number];
   readonly groups: number;
 
@@ -42,7 +42,7 @@ export class Conv2d extends Module {
     super();
     const { device, stride = 1, padding = 0, dilation = 1, groups = 1, bias = true, generator } = options;
     checkIntegers('Conv2d', { inChannels, outChannels, kernelSize, stride, dilation, groups });
-    checkIntegers('Conv2d', { padding }, 0);
+    if (typeof padding !== 'string') checkIntegers('Conv2d', { padding }, 0);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new ArgumentError(
         `Conv2d: ${groups} groups do not divide ${inChannels} input and ${outChannels} output channels`,
@@ -50,7 +50,7 @@ export class Conv2d extends Module {
     }
     const shape = [outChannels, inChannels / groups, ...pairOf(kernelSize)];
     this.stride = pairOf(stride);
-    this.padding = pairOf(padding);
+    this.padding = typeof padding === 'string' ? padding : pairOf(padding);
     this.dilation = pairOf(dilation);
     this.groups = groups;
     this.weight = this.registerParameter('weight', device.empty(shape));

@@ -1,4 +1,4 @@
-import { maxPool2d } from '../../engine/ops/pool.js';
+import { maxPool2d } from '../../engine/ops/max-pool.js';
 import { pairOf, type Pair } from '../../engine/ops/pair.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { Module } from '../module.js';

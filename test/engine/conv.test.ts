@@ -15,7 +15,7 @@ import {
   conv2dWeightGrad,
   convGeometry,
   convVariants,
-  type Conv2dOptions,
+  type ConvPassOptions,
   type ConvGeometry,
 } from '../../engine/ops/conv.js';
 import { sizeOf } from '../../engine/shape.js';
@@ -86,7 +86,7 @@ function expectClose(actual: ArrayLike<number>, expected: Float64Array, what: st
   expect(error, what).toBeLessThanOrEqual(2e-5 * norm + 1e-30);
 }
 
-type Case = readonly [name: string, x: Shape, weight: Shape, options: Conv2dOptions];
+type Case = readonly [name: string, x: Shape, weight: Shape, options: ConvPassOptions];
 
 const CASES: readonly Case[] = [
   ['one of everything', [1, 1, 1, 1], [1, 1, 1, 1], {}],
@@ -172,7 +172,7 @@ describe('conv2d against the definition', () => {
 
 /** Σ weights · conv2d and its first and second derivatives, compared with the definition, which is bilinear. */
 describe('derivatives of conv2d', () => {
-  const attrs: Conv2dOptions = { stride: [1, 2], padding: 1, dilation: [2, 1], groups: 2 };
+  const attrs: ConvPassOptions = { stride: [1, 2], padding: 1, dilation: [2, 1], groups: 2 };
   const shapes = { x: [2, 4, 6, 7], weight: [6, 2, 3, 3] };
 
   it('first order: input, weight and bias, only what is asked for', async () => {
@@ -239,7 +239,7 @@ describe('derivatives of conv2d', () => {
 describe('conv2d refuses', () => {
   const make = (shape: Shape) => keep(tensor(new Float32Array(sizeOf(shape)), { shape, device }));
 
-  it.each<[string, Shape, Shape, Conv2dOptions, RegExp]>([
+  it.each<[string, Shape, Shape, ConvPassOptions, RegExp]>([
     ['an input of the wrong rank', [3, 8, 8], [4, 3, 3, 3], {}, /input \[3, 8, 8\], weight \[4, 3, 3, 3\]/],
     ['a weight of the wrong rank', [1, 3, 8, 8], [4, 3, 9], {}, /weight \[4, 3, 9\]/],
     ['channels that differ', [1, 3, 8, 8], [4, 2, 3, 3], {}, /3 \/ 1 input channels/],
@@ -254,7 +254,7 @@ describe('conv2d refuses', () => {
     expect(() => conv2d(make(x), make(weight), null, options)).toThrow(/^conv2d: /);
   });
 
-  it.each<[string, Conv2dOptions, RegExp]>([
+  it.each<[string, ConvPassOptions, RegExp]>([
     ['negative padding', { padding: -1 }, /padding \[-1, -1\].*at least 0/],
     ['stride 0', { stride: [1, 0] }, /stride \[1, 0\].*at least 1/],
     ['a fractional dilation', { dilation: 1.5 }, /dilation \[1.5, 1.5\].*at least 1/],

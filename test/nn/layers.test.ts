@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArgumentError, grad, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { conv2d } from '../../engine/ops/conv.js';
-import { maxPool2d } from '../../engine/ops/pool.js';
+import { maxPool2d } from '../../engine/ops/max-pool.js';
 import { Generator } from '../../engine/random.js';
 import {
   BatchNorm2d,

@@ -1,6 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { keep, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
-import { SGD, StateDictError, readTensors, type SGDOptions } from '../../nn/index.js';
+import {
+  Adam,
+  AdamW,
+  SGD,
+  StateDictError,
+  decodeSafetensors,
+  encodeSafetensors,
+  readTensors,
+  type AdamOptions,
+  type Optimizer,
+  type SGDOptions,
+} from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { expectGolden, goldenTolerance, loadGolden, type GoldenCase } from '../support/golden.js';
 
@@ -12,61 +23,126 @@ afterAll(() => {
   device.destroy();
 });
 
-function optionsOf({ attrs }: GoldenCase): SGDOptions {
-  const number = (name: string): number => (typeof attrs[name] === 'number' ? attrs[name] : 0);
-  return {
-    lr: number('lr'),
-    momentum: number('momentum'),
-    weightDecay: number('weight_decay'),
-    nesterov: attrs['nesterov'] === true,
+/** The options of a case, under the names of this library. */
+function optionsOf({ attrs }: GoldenCase): SGDOptions & AdamOptions {
+  const names = {
+    lr: 'lr',
+    momentum: 'momentum',
+    weight_decay: 'weightDecay',
+    nesterov: 'nesterov',
+    betas: 'betas',
+    eps: 'eps',
   };
+  const given = Object.entries(names).flatMap(([from, name]) => (from in attrs ? [[name, attrs[from]]] : []));
+  return { lr: 0, ...(Object.fromEntries(given) as Partial<SGDOptions & AdamOptions>) };
+}
+
+const makers: Readonly<
+  Record<string, (parameters: readonly Tensor[], options: SGDOptions & AdamOptions) => Optimizer>
+> = {
+  sgd: (parameters, options) => new SGD(parameters, options),
+  adam: (parameters, options) => new Adam(parameters, options),
+  adamw: (parameters, options) => new AdamW(parameters, options),
+};
+
+function make(golden: GoldenCase, parameters: readonly Tensor[]): Optimizer {
+  const maker = makers[golden.op];
+  if (!maker) throw new RangeError(`no optimiser ${golden.op}`);
+  return maker(parameters, optionsOf(golden));
 }
 
 const INDICES = [0, 1];
 
-describe('SGD', () => {
-  const cases = loadGolden('optim').cases.filter(({ op }) => op === 'sgd');
-  const input = (golden: GoldenCase, name: string): Tensor =>
-    tensor(golden.floats(name), { device, shape: golden.input(name).shape });
+const input = (golden: GoldenCase, name: string): Tensor =>
+  tensor(golden.floats(name), { device, shape: golden.input(name).shape });
+
+function takeStep(optimizer: Optimizer, golden: GoldenCase, step: number): void {
+  optimizer.step(INDICES.map((index) => input(golden, `g${index}_${step}`)));
+}
+
+describe('an optimiser', () => {
+  const cases = loadGolden('optim').cases.filter(({ op }) => op in makers);
 
   it('has reference cases', () => {
-    expect(cases).toHaveLength(4);
+    expect(cases.map(({ op }) => op)).toEqual(['sgd', 'sgd', 'sgd', 'sgd', 'adam', 'adam', 'adamw']);
   });
 
   it.each(cases)('follows PyTorch in $id', async (golden) => {
     const parameters = INDICES.map((index) => input(golden, `p${index}`).requireGrad());
-    const sgd = new SGD(parameters, optionsOf(golden));
+    const optimizer = make(golden, parameters);
     for (let step = 0; step < golden.number('steps'); step++) {
-      sgd.step(INDICES.map((index) => input(golden, `g${index}_${step}`)));
+      takeStep(optimizer, golden, step);
       for (const [index, parameter] of parameters.entries()) {
         const name = `p${index}_after${step + 1}`;
         expectGolden(await parameter.floats(), golden.output(name), goldenTolerance.optim, name);
       }
     }
-    sgd.dispose();
+    optimizer.dispose();
   });
 
-  it('resumes from its saved momentum with the same bits', async () => {
-    const golden = loadGolden('optim').case('sgd-3');
-    const options = optionsOf(golden);
+  it.each([
+    { id: 'sgd-3', names: ['momentum_buffer'] },
+    { id: 'adam-5', names: ['step', 'exp_avg', 'exp_avg_sq'] },
+    { id: 'adamw-6', names: ['step', 'exp_avg', 'exp_avg_sq'] },
+  ])('resumes $id from its saved state with the same bits', async ({ id, names }) => {
+    const golden = loadGolden('optim').case(id);
     const parameters = INDICES.map((index) => input(golden, `p${index}`));
-    const step = (sgd: SGD, number: number): void => {
-      sgd.step(INDICES.map((index) => input(golden, `g${index}_${number}`)));
-    };
-    const unbroken = new SGD(parameters, options);
-    step(unbroken, 0);
-    step(unbroken, 1);
+    const unbroken = make(golden, parameters);
+    takeStep(unbroken, golden, 0);
+    takeStep(unbroken, golden, 1);
     const saved = await readTensors(unbroken.stateDict());
-    expect(Object.keys(saved)).toEqual(['0.momentum_buffer', '1.momentum_buffer']);
+    expect(Object.keys(saved)).toEqual(INDICES.flatMap((index) => names.map((name) => `${index}.${name}`)));
     const copies = await Promise.all(
       parameters.map(async (parameter) => tensor(await parameter.data(), { device, shape: parameter.shape })),
     );
-    step(unbroken, 2);
-    const resumed = new SGD(copies, options);
-    resumed.loadStateDict(saved);
-    step(resumed, 2);
+    takeStep(unbroken, golden, 2);
+    const resumed = make(golden, copies);
+    resumed.loadStateDict(decodeSafetensors(encodeSafetensors(saved), 'saved').tensors);
+    takeStep(resumed, golden, 2);
     for (const index of INDICES) expect(await copies[index]?.data()).toEqual(await parameters[index]?.data());
-    for (const sgd of [unbroken, resumed]) sgd.dispose();
+    for (const optimizer of [unbroken, resumed]) optimizer.dispose();
+  });
+});
+
+describe('Adam', () => {
+  const one = (): Tensor => zeros([70], { device });
+
+  it('takes one dispatch a step over all parameters, no new memory, and gives back what it took', () => {
+    const parameters = [one(), one()];
+    const gradients = parameters.map((parameter) => parameter.onesLike());
+    const before = device.memory();
+    const adam = new AdamW(parameters, { lr: 0.1 });
+    adam.step(gradients);
+    const [memory, { dispatches, pipelines }] = [device.memory(), { ...device.counters }];
+    adam.step(gradients);
+    expect(device.counters).toMatchObject({ dispatches: dispatches + 1, pipelines });
+    expect(device.memory()).toEqual(memory);
+    adam.dispose();
+    // The parameters stay where they were moved to.
+    expect(device.memory().tensors).toBe(before.tensors);
+  });
+
+  it('refuses options that cannot be', () => {
+    const parameters = [one()];
+    expect(() => new Adam(parameters, { betas: [1, 0.9] })).toThrow(/Adam: betas are 1, 0.9; expected two numbers/);
+    expect(() => new AdamW(parameters, { eps: -1 })).toThrow(/AdamW: eps is -1/);
+    expect(() => new AdamW(parameters, { weightDecay: NaN })).toThrow(/AdamW: weightDecay is NaN/);
+  });
+
+  it('refuses a state without its steps, with two counts, or with a count on the GPU, and keeps its own', async () => {
+    const adam = new Adam([one(), one()]);
+    const state = adam.stateDict();
+    const without = (name: string) => new Map([...state].filter(([key]) => key !== name));
+    const count = (value: number) => ({ dtype: 'F32', shape: [], data: Float32Array.of(value) }) as const;
+    const bad: [state: ReturnType<typeof adam.stateDict>, message: RegExp][] = [
+      [without('1.step'), /Adam.loadStateDict: the state does not fit, nothing was loaded: missing 1.step/],
+      [without('0.exp_avg'), /missing 0.exp_avg/],
+      [new Map(state).set('1.step', count(2)), /1.step is not a count on the CPU, the same for every parameter/],
+      [new Map(state).set('0.step', zeros([], { device })), /0.step is not a count on the CPU/],
+    ];
+    for (const [given, message] of bad) expect(() => adam.loadStateDict(given)).toThrow(message);
+    expect(Object.keys(await readTensors(adam.stateDict()))).toHaveLength(6);
+    adam.dispose();
   });
 });
 

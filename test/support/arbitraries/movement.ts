@@ -48,12 +48,15 @@ const concat: Drawing = fc
     attrs: { axis },
   }));
 
-/** A shape and an index along one of its axes; `asIndexed` for what has the shape of the index. */
-const indexed = (asIndexed: boolean): Drawing =>
+/**
+ * A shape and an index along one of its axes; `asIndexed` for what has the shape of the index, `along` for an index that is one
+ * line for all.
+ */
+const indexed = (asIndexed: boolean, along = false): Drawing =>
   fc.tuple(shapeAndAxis, fc.integer({ min: 0, max: 8 })).map(([{ shape, axis }, count]) => {
     const [index, size] = [shape.with(axis, count), shape[axis] ?? 1];
     return {
-      shapes: [asIndexed ? index : shape, index],
+      shapes: [asIndexed ? index : shape, along ? [count] : index],
       attrs: { axis, size },
       draws: [null, { dtype: 'i32', range: [0, size] }],
     };
@@ -69,4 +72,6 @@ export const movementArbitraries: Readonly<Record<string, Drawing>> = {
   concat,
   gather: indexed(false),
   scatterAdd: indexed(true),
+  indexSelect: indexed(false, true),
+  indexAdd: indexed(true, true),
 };

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Generator, type InputDraw } from '../../../engine/index.js';
 import { convGeometry, type ConvGeometry } from '../../../engine/ops/conv.js';
+import { pooledShape, type PoolWindow } from '../../../engine/ops/pool-window.js';
 import { anyShape, broadcastable, extent, type Drawing } from './shapes.js';
 
 const matmul: Drawing = fc
@@ -52,14 +53,35 @@ const outputOf = (g: ConvGeometry): number[] => [g.images, g.groups * g.k, ...g.
 const conv = (shapes: (g: ConvGeometry) => number[][]): Drawing =>
   geometry.map((sizes) => ({ shapes: shapes(sizes), attrs: { geometry: sizes } }));
 
-const pool: Drawing = fc
-  .record({ planes: two(2), kernel: two(4), stride: two(4), extra: two(6, 0), padded: fc.tuple(fc.nat(2), fc.nat(2)) })
-  .map(({ planes, kernel, stride, extra, padded }) => {
-    const padding = ([0, 1] as const).map((axis) => Math.min(padded[axis], Math.floor(kernel[axis] / 2)));
-    const size = ([0, 1] as const).map((axis) => Math.max(1, kernel[axis] - 2 * (padding[axis] ?? 0) + extra[axis]));
-    const shape = [...planes, ...size];
-    return { shapes: [shape], attrs: { shape, kernel, stride, padding } };
+/** Windows that fit their padded planes, of sizes rounded down and up. */
+const poolWindow: fc.Arbitrary<PoolWindow> = fc
+  .record({
+    planes: two(2),
+    kernel: two(4),
+    stride: two(4),
+    extra: two(6, 0),
+    padded: fc.tuple(fc.nat(2), fc.nat(2)),
+    ceilMode: fc.boolean(),
+  })
+  .map(({ planes, kernel, stride, extra, padded, ceilMode }) => {
+    const padding = pairBy((axis) => Math.min(padded[axis], Math.floor(kernel[axis] / 2)));
+    const size = pairBy((axis) => Math.max(1, kernel[axis] - 2 * padding[axis] + extra[axis]));
+    return { shape: [...planes, ...size], kernel, stride, padding, ceilMode };
   });
+
+function pairBy(value: (axis: 0 | 1) => number): readonly [number, number] {
+  return [value(0), value(1)];
+}
+
+const pool: Drawing = poolWindow.map((attrs) => ({ shapes: [attrs.shape], attrs }));
+
+const avgPool = (shape: (window: PoolWindow) => readonly number[]): Drawing =>
+  fc
+    .record({ window: poolWindow, countIncludePad: fc.boolean(), divisor: fc.constantFrom(undefined, 3) })
+    .map(({ window, countIncludePad, divisor }) => ({
+      shapes: [shape(window)],
+      attrs: { ...window, countIncludePad, ...(divisor && { divisor }) },
+    }));
 
 /** One window to a plane, so that every place in the plane is a choice that it can have made. */
 const moving = (fromPlane: boolean): Drawing =>
@@ -102,7 +124,7 @@ const dropout: Drawing = fc.tuple(anyShape, fc.integer({ min: 1, max: 7 }), fc.n
   attrs: { p: eighths / 8, start: new Generator(seed, { purpose: 'dropout' }).state() },
 }));
 
-/** The ops of engine/ops/matmul.ts, conv.ts, pool.ts, norm.ts, random.ts and of the losses. */
+/** The ops of engine/ops/matmul.ts, conv.ts, max-pool.ts, avg-pool.ts, norm.ts, random.ts and of the losses. */
 export const networkArbitraries: Readonly<Record<string, Drawing>> = {
   matmul,
   linear,
@@ -110,6 +132,8 @@ export const networkArbitraries: Readonly<Record<string, Drawing>> = {
   conv2dInputGrad: conv((g) => [outputOf(g), weightOf(g)]),
   conv2dWeightGrad: conv((g) => [inputOf(g), outputOf(g)]),
   maxPool2d: pool,
+  avgPool2d: avgPool(({ shape }) => shape),
+  avgPool2dSpread: avgPool(pooledShape),
   maxPool2dGather: moving(true),
   maxPool2dScatter: moving(false),
   batchNorm2dTrain: norm(null, null),

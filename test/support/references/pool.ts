@@ -1,4 +1,4 @@
-import { at, build, input, type NdArray, type OpReference } from '../reference.js';
+import { at, build, forEachIndex, input, sizeOf, type NdArray, type OpReference } from '../reference.js';
 
 type Two = readonly [number, number];
 
@@ -6,14 +6,62 @@ interface Attrs {
   readonly kernel: Two;
   readonly stride: Two;
   readonly padding: Two;
+  readonly ceilMode?: boolean;
   /** [N, C, H, W] of what is pooled. */
   readonly shape: readonly number[];
 }
 
-function pooledShape({ kernel, stride, padding, shape: [n = 0, c = 0, ...size] }: Attrs): number[] {
-  const extent = (axis: 0 | 1): number =>
-    Math.floor(((size[axis] ?? 0) + 2 * padding[axis] - kernel[axis]) / stride[axis]) + 1;
+interface AvgAttrs extends Attrs {
+  readonly countIncludePad: boolean;
+  readonly divisor?: number;
+}
+
+/** Windows are those that end inside the padding, and with `ceilMode` any others that start before the padding at the end. */
+function pooledShape({ kernel, stride, padding, ceilMode = false, shape: [n = 0, c = 0, ...size] }: Attrs): number[] {
+  const extent = (axis: 0 | 1): number => {
+    const [places, margin] = [size[axis] ?? 0, padding[axis]];
+    let count = 0;
+    for (
+      let start = -margin;
+      ceilMode ? start < places : start + kernel[axis] <= places + margin;
+      start += stride[axis]
+    ) {
+      count++;
+      if (start + kernel[axis] >= places + margin) break;
+    }
+    return count;
+  };
   return [n, c, extent(0), extent(1)];
+}
+
+/** Calls `visit` with a window, each cell inside that it covers, and what it is divided by. */
+function forEachCell(attrs: AvgAttrs, visit: (window: number[], cell: number[], divisor: number) => void): void {
+  const { kernel, stride, padding, countIncludePad, divisor } = attrs;
+  const [, , height = 0, width = 0] = attrs.shape;
+  forEachIndex(pooledShape(attrs), ([n = 0, c = 0, i = 0, j = 0]) => {
+    const cells: number[][] = [];
+    let padded = 0;
+    for (let r = i * stride[0] - padding[0]; r < i * stride[0] - padding[0] + kernel[0]; r++) {
+      for (let s = j * stride[1] - padding[1]; s < j * stride[1] - padding[1] + kernel[1]; s++) {
+        if (r >= 0 && r < height && s >= 0 && s < width) cells.push([n, c, r, s]);
+        if (r < height + padding[0] && s < width + padding[1]) padded++;
+      }
+    }
+    for (const cell of cells) visit([n, c, i, j], cell, divisor ?? (countIncludePad ? padded : cells.length));
+  });
+}
+
+/** Sums at places of an array of `shape`. */
+function gathered(
+  shape: readonly number[],
+  terms: (add: (place: readonly number[], value: number) => void) => void,
+): NdArray {
+  const data = new Float64Array(sizeOf(shape));
+  terms((place, value) => {
+    const flat = shape.reduce((offset, extent, axis) => offset * extent + (place[axis] ?? 0), 0);
+    data[flat] = (data[flat] ?? 0) + value;
+  });
+  return { shape, data };
 }
 
 /** The place in its plane of the first largest element of each window that lies inside. */
@@ -42,8 +90,24 @@ function pick(x: NdArray, places: NdArray): NdArray {
   });
 }
 
-/** The ops of engine/ops/pool.ts. */
+/** The ops of engine/ops/max-pool.ts and avg-pool.ts. */
 export const poolReferences: Readonly<Record<string, OpReference>> = {
+  avgPool2d:
+    (attrs: AvgAttrs) =>
+    ([x]) =>
+      gathered(pooledShape(attrs), (add) => {
+        forEachCell(attrs, (window, cell, divisor) => {
+          add(window, at(input(x), cell) / divisor);
+        });
+      }),
+  avgPool2dSpread:
+    (attrs: AvgAttrs) =>
+    ([g]) =>
+      gathered(attrs.shape, (add) => {
+        forEachCell(attrs, (window, cell, divisor) => {
+          add(cell, at(input(g), window) / divisor);
+        });
+      }),
   maxPool2d: (attrs: Attrs) => [
     ([x]) => pick(input(x), firstLargest(input(x), attrs)),
     ([x]) => firstLargest(input(x), attrs),

@@ -1,0 +1,146 @@
+import adamSource from '../../shaders/adam.wgsl';
+import { float } from '../../engine/dtype.js';
+import { ArgumentError } from '../../engine/errors.js';
+import { defineKernel, strideWorkgroups } from '../../engine/kernel.js';
+import { Tensor } from '../../engine/tensor.js';
+import type { SafetensorsTensor } from '../safetensors.js';
+import { StateDictError, loadTensors, stateMap, type StateDict } from '../state-dict.js';
+import { Optimizer, checkFactor } from './optimizer.js';
+
+const kernel = defineKernel({ name: 'adam', source: adamSource, bindings: ['read', 'write', 'write', 'write'] });
+
+/** Hyper-parameters of {@link Adam} and {@link AdamW}. */
+export interface AdamOptions {
+  /** The learning rate; 0.001 unless told. */
+  readonly lr?: number;
+  /** How fast the averages of the gradient and of its square forget, each in [0, 1); [0.9, 0.999] unless told. */
+  readonly betas?: readonly [number, number];
+  /** Added to the divisor; 1e-8 unless told. */
+  readonly eps?: number;
+  /** 0 unless told for Adam, 0.01 for AdamW. */
+  readonly weightDecay?: number;
+}
+
+/** Adam and AdamW, which differ in where weight decay goes. */
+abstract class AdamFamily extends Optimizer {
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly #name: string;
+  /** Whether weight decay shrinks the parameters themselves. */
+  readonly #decoupled: boolean;
+  readonly #averages: readonly { readonly name: string; readonly arena: Tensor; readonly views: readonly Tensor[] }[];
+  #steps = 0;
+
+  protected constructor(name: string, decoupled: boolean, parameters: readonly Tensor[], options: AdamOptions) {
+    const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
+    super(name, parameters, lr);
+    if (!betas.every((beta) => beta >= 0 && beta < 1)) {
+      throw new ArgumentError(`${name}: betas are ${betas.join(', ')}; expected two numbers from 0 up, below 1`);
+    }
+    this.#name = name;
+    this.#decoupled = decoupled;
+    this.betas = betas;
+    this.eps = checkFactor(name, 'eps', eps);
+    this.weightDecay = checkFactor(name, 'weightDecay', weightDecay);
+    this.#averages = ['exp_avg', 'exp_avg_sq'].map((each) => {
+      const arena = this.arena.zeros();
+      return { name: each, arena, views: this.arena.views(arena) };
+    });
+  }
+
+  protected update(): void {
+    const { arena, betas, eps, lr, weightDecay } = this;
+    const decoupled = this.#decoupled;
+    const [first, second] = betas;
+    this.#steps++;
+    const rate = lr / (1 - first ** this.#steps);
+    const scale = Math.sqrt(1 - second ** this.#steps);
+    const decay = decoupled ? 1 - lr * weightDecay : weightDecay;
+    arena.device.dispatch({
+      kernel,
+      constants: { DECOUPLED: decoupled },
+      buffers: [arena.gradients, arena.values, ...this.#averages.map((average) => average.arena.range)],
+      uniforms: [arena.vectors, ...[rate, scale, eps, first, 1 - first, second, 1 - second, decay].map(float)],
+      workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
+      label: this.#name,
+    });
+  }
+
+  /** Under `<index>.exp_avg` and `<index>.exp_avg_sq` the averages of each parameter, under `<index>.step` the steps taken. */
+  stateDict(): Map<string, Tensor | SafetensorsTensor> {
+    const step: SafetensorsTensor = { dtype: 'F32', shape: [], data: Float32Array.of(this.#steps) };
+    return new Map<string, Tensor | SafetensorsTensor>(
+      this.parameters.flatMap((_, index) => [[`${index}.step`, step] as const, ...this.#averagesOf(index)]),
+    );
+  }
+
+  #averagesOf(index: number): [string, Tensor][] {
+    return this.#averages.flatMap(({ name, views }) =>
+      views.slice(index, index + 1).map((view): [string, Tensor] => [`${index}.${name}`, view]),
+    );
+  }
+
+  /** Overwrites averages and steps. @throws StateDictError where names, shapes or dtypes differ; nothing is changed then */
+  loadStateDict(state: StateDict): void {
+    const what = `${this.#name}.loadStateDict`;
+    const given = new Map(stateMap(state));
+    const names = this.parameters.map((_, index) => `${index}.step`);
+    const steps = stepsOf(what, given, names);
+    for (const name of names) given.delete(name);
+    const averages = new Map(this.parameters.flatMap((_, index) => this.#averagesOf(index)));
+    loadTensors(what, averages, given);
+    this.#steps = steps;
+  }
+
+  /** Frees the optimiser's buffers; the parameters live on. */
+  override dispose(): void {
+    for (const { arena, views } of this.#averages) {
+      for (const tensor of [...views, arena]) tensor.dispose();
+    }
+    super.dispose();
+  }
+}
+
+/** The steps taken, which have to be the same for all parameters, and on the CPU. */
+function stepsOf(
+  what: string,
+  given: ReadonlyMap<string, Tensor | SafetensorsTensor>,
+  names: readonly string[],
+): number {
+  const missing = names.filter((name) => !given.has(name));
+  if (missing.length > 0) throw new StateDictError(what, { missing, unexpected: [] }, []);
+  const counts = names.map((name) => {
+    const value = given.get(name);
+    return value && !(value instanceof Tensor) && value.data.length === 1 ? Number(value.data[0]) : Number.NaN;
+  });
+  const [steps = 0] = counts;
+  const wrong = names.filter((_, index) => counts[index] !== steps || !Number.isInteger(steps) || steps < 0);
+  if (wrong.length > 0) {
+    const mismatched = wrong.map((name) => `${name} is not a count on the CPU, the same for every parameter`);
+    throw new StateDictError(what, { missing: [], unexpected: [] }, mismatched);
+  }
+  return steps;
+}
+
+/**
+ * Adam exactly as PyTorch's `optim.Adam` (Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015); weight decay is
+ * a term of the gradient.
+ */
+export class Adam extends AdamFamily {
+  /** @throws ArgumentError for a negative option, a beta outside [0, 1), or parameters that no arena can hold */
+  constructor(parameters: readonly Tensor[], options: AdamOptions = {}) {
+    super('Adam', false, parameters, options);
+  }
+}
+
+/**
+ * AdamW exactly as PyTorch's `optim.AdamW` (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019): weight
+ * decay, 0.01 unless told, shrinks the parameters and stays out of the averages.
+ */
+export class AdamW extends AdamFamily {
+  /** @throws ArgumentError for a negative option, a beta outside [0, 1), or parameters that no arena can hold */
+  constructor(parameters: readonly Tensor[], options: AdamOptions = {}) {
+    super('AdamW', true, parameters, { weightDecay: 0.01, ...options });
+  }
+}
