@@ -2,6 +2,7 @@
 /** bulwark: adversarial training on WebGPU. This entry runs in browsers and in Node.js; `bulwark/node` finds a device. */
 export * from './engine/index.js';
 export * from './nn/index.js';
+export * from './data/augmentation.js';
 export * from './data/dataset.js';
 export * from './data/idx.js';
 export * from './data/loader.js';

@@ -1,13 +1,17 @@
 /** Layers, initialisation, optimisers, models and checkpoints. */
 export * as init from './init.js';
 export type { FanMode, KaimingOptions } from './init.js';
-export { ReLU } from './layers/activation.js';
+export { ELU, GELU, LeakyReLU, ReLU, SiLU, Sigmoid, Softplus, Tanh } from './layers/activation.js';
 export { BatchNorm2d, type BatchNorm2dOptions } from './layers/batch-norm.js';
 export { Conv2d, type Conv2dOptions } from './layers/conv.js';
+export { ConvTranspose2d, type ConvTranspose2dOptions } from './layers/conv-transpose.js';
 export { Dropout, type DropoutLayerOptions } from './layers/dropout.js';
+export { Embedding, type EmbeddingLayerOptions } from './layers/embedding.js';
 export { Flatten } from './layers/flatten.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
-export { MaxPool2d, type MaxPool2dOptions } from './layers/pool.js';
+export { GroupNorm, InstanceNorm2d, LayerNorm, type NormLayerOptions } from './layers/norm.js';
+export { AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d } from './layers/pool.js';
+export type { AvgPool2dOptions, MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
 export { Module } from './module.js';

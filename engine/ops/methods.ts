@@ -3,7 +3,8 @@ import { Tensor } from '../tensor.js';
 import { onesLike, zerosLike } from './create.js';
 import * as activation from './activation.js';
 import * as elementwise from './elementwise.js';
-import { gather } from './indexing.js';
+import { chunk, flip, pad, repeat, split, tile } from './arrange.js';
+import { gather, indexSelect } from './indexing.js';
 import { expand, flatten, permute, reshape, slice, squeeze, transpose, unsqueeze } from './movement.js';
 import { argmax, argmin, max, mean, min, sum } from './reduce.js';
 import { sort, topk } from './sort.js';
@@ -18,6 +19,13 @@ const methods = {
   onesLike,
   zerosLike,
   gather,
+  indexSelect,
+  flip,
+  pad,
+  split,
+  chunk,
+  tile,
+  repeat,
   expand,
   flatten,
   permute,

@@ -306,6 +306,13 @@ const evalOp: Op<NormAttrs> = defineOp<NormAttrs>({
   },
 });
 
+/** Each channel of `x` `[N, C, H, W]` with mean 0 and biased variance 1, by its own statistics. */
+export function normalizeChannels(x: Tensor, eps: number): Tensor {
+  const channels = x.shape.slice(1, 2);
+  const { device } = x;
+  return nth(apply(trainOp, [x, ones(channels, { device }), zeros(channels, { device })], { eps }), 0);
+}
+
 /** What `batchNorm2d` normalises by. */
 export interface BatchNormOptions {
   /** Scale `[C]`; ones by default. */

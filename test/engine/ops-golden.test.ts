@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { padCropFlip } from '../../data/augmentation.js';
 import {
+  adaptiveAvgPool2d,
   add,
+  avgPool2d,
   batchNorm2d,
+  conv2d,
   crossEntropy,
   div,
+  flatten,
   grad,
   linear,
   logSoftmax,
@@ -49,7 +54,7 @@ function need(map: Map<string, Tensor>, name: string): Tensor {
   return found;
 }
 
-/** The attributes of the cases that are run here; each op has some of them. */
+/** The attributes of the cases; each op has some of them. */
 // A type alias, because only those can be asserted from a record.
 type Attrs = {
   readonly axis: number;
@@ -58,6 +63,10 @@ type Attrs = {
   readonly kernel: number;
   readonly stride: number;
   readonly padding: number;
+  readonly dilation: number;
+  readonly groups: number;
+  readonly count_include_pad: boolean;
+  readonly pad: number;
   readonly train: boolean;
   readonly momentum: number;
   readonly eps: number;
@@ -93,6 +102,14 @@ const runs: Record<string, Run> = {
       labelSmoothing: attrs.label_smoothing,
     }),
   ),
+  conv2d: single((t, { stride, padding, dilation, groups }) =>
+    conv2d(need(t, 'x'), need(t, 'w'), t.get('b'), { stride, padding, dilation, groups }),
+  ),
+  avgpool2d: single((t, { kernel, stride, padding, count_include_pad: countIncludePad }) =>
+    avgPool2d(need(t, 'x'), kernel, { stride, padding, countIncludePad }),
+  ),
+  global_avgpool2d: single((t) => flatten(adaptiveAvgPool2d(need(t, 'x'), 1), 1)),
+  augment_pad_crop_flip: single((t, { pad }) => padCropFlip(need(t, 'x'), need(t, 'offset'), need(t, 'flip'), pad)),
   maxpool2d: single((t, { kernel, stride, padding }) => maxPool2d(need(t, 'x'), kernel, { stride, padding })),
   batchnorm2d: (t, { train, momentum, eps }) => {
     const [runningMean, runningVar] = [need(t, 'running_mean').detach(), need(t, 'running_var').detach()];
@@ -114,10 +131,9 @@ const runs: Record<string, Run> = {
 };
 
 const group = loadGolden('ops');
-const cases = group.cases.filter(({ op }) => op in runs);
 
 describe('operators against PyTorch in float64', () => {
-  it.each(cases.map((testCase) => ({ id: testCase.id, testCase })))('$id', async ({ testCase }) => {
+  it.each(group.cases.map((testCase) => ({ id: testCase.id, testCase })))('$id', async ({ testCase }) => {
     const run = runs[testCase.op];
     if (!run) throw new RangeError(`no operator for ${testCase.op}`);
     for (const createGraph of [false, true]) {
