@@ -1,5 +1,6 @@
 import findSource from '../shaders/find_non_finite.wgsl';
 import type { Device } from './device.js';
+import { isFloat } from './dtype.js';
 import { AnomalyError } from './errors.js';
 import { defineKernel, strideWorkgroups } from './kernel.js';
 import { full } from './ops/create.js';
@@ -32,7 +33,7 @@ export async function detectAnomaly<T>(device: Device, fn: () => T | Promise<T>)
   const before = device.inspector;
   const inspect = (op: string, results: readonly (Tensor | undefined)[]): void => {
     for (const result of results) {
-      if (result?.dtype !== 'f32' || result.size === 0) continue;
+      if (!result || !isFloat(result.dtype) || result.size === 0) continue;
       const slot = inspections.length % SLOTS;
       if (slot === 0) findings.push(newFindings(device));
       inspections.push({ op, shape: result.shape, where: callerLine() });
@@ -40,6 +41,7 @@ export async function detectAnomaly<T>(device: Device, fn: () => T | Promise<T>)
       if (!found) return;
       device.dispatch({
         kernel: findKernel,
+        constants: { HALF: result.dtype === 'f16' },
         buffers: [result.range, found.range],
         uniforms: [result.size, slot],
         workgroups: strideWorkgroups(result.size, device.caps),

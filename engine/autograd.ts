@@ -1,3 +1,4 @@
+import { isFloat } from './dtype.js';
 import type { Device } from './device.js';
 import { GradError } from './errors.js';
 import type { Op } from './op.js';
@@ -52,7 +53,7 @@ export function record<A>(
     },
   };
   for (const output of outputs) {
-    if (output.dtype === 'f32') output.node = node;
+    if (isFloat(output.dtype)) output.node = node;
   }
 }
 
@@ -255,9 +256,9 @@ class PendingGrads {
       this.#shown.add(gradient);
       const other = hook(gradient);
       if (!other || other === gradient) continue;
-      if (!sameShape(other.shape, tensor.shape) || other.dtype !== 'f32') {
+      if (!sameShape(other.shape, tensor.shape) || other.dtype !== tensor.dtype) {
         throw new GradError(
-          `registerHook: a hook gave ${other.dtype} ${formatShape(other.shape)}; expected f32 ${formatShape(tensor.shape)}`,
+          `registerHook: a hook gave ${other.dtype} ${formatShape(other.shape)}; expected ${tensor.dtype} ${formatShape(tensor.shape)}`,
         );
       }
       this.#superseded.push(gradient);

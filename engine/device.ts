@@ -1,4 +1,11 @@
-import { DeviceLostError, KernelError, NoAdapterError, OutOfMemoryError, type BulwarkError } from './errors.js';
+import {
+  DeviceLostError,
+  KernelError,
+  LimitError,
+  NoAdapterError,
+  OutOfMemoryError,
+  type BulwarkError,
+} from './errors.js';
 import type { BufferRange, Dispatch } from './kernel.js';
 import { PipelineCache } from './pipelines.js';
 import { BufferPool, BufferUsage, type PoolUsage } from './pool.js';
@@ -11,6 +18,8 @@ import type { DType } from './dtype.js';
 
 /** What kernels may use on this device. */
 export interface Capabilities {
+  /** Whether tensors can be f16. */
+  readonly f16: boolean;
   /** Lanes of a subgroup where that number is fixed and the device has subgroups; otherwise 0. */
   readonly subgroupSize: number;
   /** Whether the adapter computes on the CPU. */
@@ -58,7 +67,18 @@ export class Device {
   private constructor(gpu: GPUDevice, info: GPUAdapterInfo) {
     this.gpu = gpu;
     this.caps = capabilitiesOf(gpu, info);
-    this.#pool = new BufferPool(gpu, () => this.counters.buffers++);
+    this.#pool = new BufferPool(
+      gpu,
+      () => this.counters.buffers++,
+      (bytes) => {
+        const { live, pooled } = this.#pool.usage();
+        this.#fault ??= new OutOfMemoryError(
+          `the GPU has no memory for a buffer of ${bytes} bytes beside ${live - bytes} in use; use smaller batches, or free ` +
+            `tensors sooner (${pooled} bytes kept for reuse were given back)`,
+        );
+        this.emptyCache();
+      },
+    );
     this.#pipelines = new PipelineCache(
       gpu,
       () => this.counters.pipelines++,
@@ -68,10 +88,12 @@ export class Device {
     gpu.addEventListener('uncapturederror', (event) => {
       const { error } = event;
       event.preventDefault();
-      this.#fault ??=
+      const fault =
         error.constructor.name === 'GPUOutOfMemoryError'
           ? new OutOfMemoryError(`the GPU is out of memory: ${error.message}`)
           : new KernelError(error.message);
+      // Where a buffer got no memory, that is the fault, and this follows from it.
+      void this.#pool.settled().then(() => (this.#fault ??= fault));
     });
     void gpu.lost.then((info) => {
       this.#fault = new DeviceLostError(`the device is gone (${info.reason}): ${info.message || 'no reason given'}`);
@@ -80,11 +102,11 @@ export class Device {
 
   /**
    * Makes a device of an adapter, with the adapter's own limits and the optional features that kernels can use
-   * (`subgroups`, `timestamp-query`).
+   * (`shader-f16`, `subgroups`, `timestamp-query`).
    */
   static async create(adapter: GPUAdapter | null): Promise<Device> {
     if (!adapter) throw new NoAdapterError('no WebGPU adapter; a GPU driver or a browser with WebGPU is needed');
-    const wanted: GPUFeatureName[] = ['subgroups', 'timestamp-query'];
+    const wanted: GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
     const { limits } = adapter;
     const gpu = await adapter.requestDevice({
       requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
@@ -107,9 +129,9 @@ export class Device {
     this.#recorder.dispatch(dispatch);
   }
 
-  /** Copies one range to another of the same size in a different buffer. */
+  /** Copies the first `bytes`, in whole words, of one range to another in a different buffer. */
   copy(from: BufferRange, to: BufferRange, bytes: number): void {
-    this.#recorder.copy(from.buffer, from.offset, to.buffer, to.offset, bytes);
+    this.#recorder.copy(from.buffer, from.offset, to.buffer, to.offset, wholeWords(bytes));
   }
 
   /** Sets a range to zero. */
@@ -131,6 +153,7 @@ export class Device {
   async sync(): Promise<void> {
     this.flush();
     await this.gpu.queue.onSubmittedWorkDone();
+    await this.#pool.settled();
     this.#throwFault();
   }
 
@@ -139,7 +162,7 @@ export class Device {
     this.#throwFault();
     const size = Math.max(16, 2 ** Math.ceil(Math.log2(bytes)));
     const staging = this.#staging.get(size)?.pop() ?? this.#createStaging(size);
-    this.#recorder.copy(range.buffer, range.offset, staging, 0, Math.ceil(bytes / 4) * 4);
+    this.#recorder.copy(range.buffer, range.offset, staging, 0, wholeWords(bytes));
     this.flush();
     this.counters.readbacks++;
     try {
@@ -153,13 +176,17 @@ export class Device {
     const list = this.#staging.get(size);
     if (list) list.push(staging);
     else this.#staging.set(size, [staging]);
+    await this.#pool.settled();
     this.#throwFault();
     return copy;
   }
 
   /** An uninitialised tensor in the innermost scope; `maker` is what `memory()` files it under where there is no label. */
   empty(shape: Shape, dtype: DType = 'f32', maker = 'other'): Tensor {
-    const buffer = this.#pool.acquire(paddedBytes(sizeOf(shape)));
+    if (dtype === 'f16' && !this.caps.f16) {
+      throw new LimitError(`f16: this adapter (${this.caps.description}) has no shader-f16; use f32`);
+    }
+    const buffer = this.#pool.acquire(paddedBytes(sizeOf(shape), dtype));
     const label = this.#label ?? maker;
     this.#labels.set(label, (this.#labels.get(label) ?? 0) + buffer.capacity);
     const release = (): void => {
@@ -189,6 +216,12 @@ export class Device {
    */
   scope<T>(fn: () => T): T {
     return this.#scopes.run(fn);
+  }
+
+  /** Gives the memory that is kept for reuse back to the GPU: to make room for something else, such as another process. */
+  emptyCache(): void {
+    this.flush();
+    this.#pool.empty();
   }
 
   /** Bytes and counts of what is on the GPU now, exact. */
@@ -248,10 +281,16 @@ export class Device {
   }
 }
 
+/** WebGPU copies multiples of 4 bytes; ranges are padded to multiples of 16. */
+function wholeWords(bytes: number): number {
+  return Math.ceil(bytes / 4) * 4;
+}
+
 function capabilitiesOf(gpu: GPUDevice, info: GPUAdapterInfo): Capabilities {
   const { subgroupMinSize, subgroupMaxSize } = info;
   const fixed = gpu.features.has('subgroups') && subgroupMinSize === subgroupMaxSize;
   return {
+    f16: gpu.features.has('shader-f16'),
     subgroupSize: fixed ? subgroupMinSize : 0,
     software: info.isFallbackAdapter || info.architecture === 'swiftshader' || info.architecture === 'software',
     vendor: info.vendor,

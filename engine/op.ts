@@ -45,6 +45,8 @@ export interface OpSample<A> {
   readonly attrs: A;
   /** One per input, null (or nothing) for f32 values from the op's `domain`. */
   readonly draws?: readonly (InputDraw | null)[];
+  /** It gives or takes f16, which not every adapter has. */
+  readonly half?: boolean;
 }
 
 /**
@@ -70,7 +72,10 @@ export interface Op<A> {
   readonly samples?: readonly OpSample<A>[];
   /** Where the tests draw f32 input values from; [-2, 2] by default. */
   readonly domain?: readonly [number, number];
-  /** What the first input may hold, and with it every input whose sample draws from `domain`; f32 only by default. */
+  /**
+   * What the first input may hold, and with it every input whose sample draws from `domain`; f32 only by default. Where it does not
+   * list f16, the op never sees any: it computes in f32, and its first output is rounded.
+   */
   readonly dtypes?: readonly DType[];
 }
 
@@ -88,6 +93,7 @@ export interface RegisteredOp {
     readonly attrs: unknown;
     /** One per input; null for values from `domain`, in one of `dtypes`. */
     readonly draws: readonly (InputDraw | null)[];
+    readonly half: boolean;
     /** Applies the op with this sample's attributes. */
     readonly call: (inputs: readonly Tensor[]) => Tensor[];
   }[];
@@ -98,10 +104,11 @@ export const registeredOps = new Map<string, RegisteredOp>();
 
 /** Declares an op. */
 export function defineOp<A>(op: Op<A>): Op<A> {
-  const samples = (op.samples ?? []).map(({ shapes, attrs, draws = [] }) => ({
+  const samples = (op.samples ?? []).map(({ shapes, attrs, draws = [], half = false }) => ({
     shapes,
     attrs,
     draws: shapes.map((_, index) => draws[index] ?? null),
+    half,
     call: (inputs: readonly Tensor[]) => apply(op, inputs, attrs),
   }));
   const { name, summary, domain = [-2, 2], dtypes = ['f32'] } = op;
@@ -121,6 +128,9 @@ export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor
       throw new ArgumentError(`${op.name}: inputs live on two devices; copy one over by its data()`);
     }
   }
+  if (!op.dtypes?.includes('f16') && inputs.some(({ dtype }) => dtype === 'f16')) {
+    return throughF32(inputs, (widened) => apply(op, widened, attrs));
+  }
   const specs = op.infer(inputs, attrs);
   let outputs: Tensor[];
   if (op.view) {
@@ -132,6 +142,41 @@ export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor
   }
   if (op.backward && isRecording(device, inputs)) record(op, inputs, outputs, attrs);
   return outputs;
+}
+
+type Cast = (x: Tensor, dtype: 'f32' | 'f16') => Tensor;
+
+let convert: Cast | undefined;
+
+/** Tells `throughF32` how floats are converted: by an op, which is declared with the means of this file. */
+export function provideCast(cast: Cast): void {
+  convert = cast;
+}
+
+/**
+ * What `compute` gives for the inputs with f32 in place of f16. Where all floats among the inputs are f16, so is the first
+ * result; the others are left as they are.
+ */
+export function throughF32(
+  inputs: readonly Tensor[],
+  compute: (widened: readonly Tensor[]) => readonly Tensor[],
+): Tensor[] {
+  const cast = convert;
+  if (!cast) throw new ArgumentError('throughF32: no conversion was provided');
+  const [result, ...rest] = compute(inputs.map((input) => (input.dtype === 'f16' ? cast(input, 'f32') : input)));
+  if (!result) return [];
+  const narrow = result.dtype === 'f32' && !inputs.some(({ dtype }) => dtype === 'f32');
+  return [narrow ? cast(result, 'f16') : result, ...rest];
+}
+
+/** `compute(x)`, by way of f32 where `x` is f16: for functions of several ops, whose steps are not to be rounded. */
+export function inF32(x: Tensor, compute: (x: Tensor) => Tensor): Tensor {
+  return x.dtype === 'f16'
+    ? nth(
+        throughF32([x], ([widened]) => [compute(nth([widened], 0))]),
+        0,
+      )
+    : compute(x);
 }
 
 /** `apply` for an op with one output. */

@@ -31,14 +31,19 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #free = new Map<number, PooledBuffer[]>();
   readonly #onCreate: () => void;
+  readonly #onRefusal: (bytes: number) => void;
+  readonly #refused = new Set<PooledBuffer>();
+  readonly #checks = new Set<Promise<void>>();
   #live = 0;
   #pooled = 0;
   #peak = 0;
   #buffers = 0;
 
-  constructor(device: GPUDevice, onCreate: () => void) {
+  /** `onRefusal` is called, some time after the fact, where the GPU had no memory for a buffer. */
+  constructor(device: GPUDevice, onCreate: () => void, onRefusal: (bytes: number) => void) {
     this.#device = device;
     this.#onCreate = onCreate;
+    this.#onRefusal = onRefusal;
   }
 
   acquire(bytes: number): PooledBuffer {
@@ -58,26 +63,70 @@ export class BufferPool {
     }
     this.#live += capacity;
     this.#peak = Math.max(this.#peak, this.#live);
-    return reused ?? { buffer: this.#create(capacity), capacity };
+    return reused ?? this.#create(capacity);
   }
 
   release(buffer: PooledBuffer): void {
     this.#live -= buffer.capacity;
+    if (this.#refused.delete(buffer)) {
+      this.#buffers--;
+      return;
+    }
     this.#pooled += buffer.capacity;
     const list = this.#free.get(buffer.capacity);
     if (list) list.push(buffer);
     else this.#free.set(buffer.capacity, [buffer]);
   }
 
+  /** Waits until it is known of every buffer whether there was memory for it. */
+  async settled(): Promise<void> {
+    while (this.#checks.size > 0) await Promise.all(this.#checks);
+  }
+
+  /** Gives the buffers that no tensor holds back to the GPU. What was recorded with them has to be submitted before. */
+  empty(): void {
+    for (const list of this.#free.values()) {
+      for (const { buffer } of list) buffer.destroy();
+      this.#buffers -= list.length;
+    }
+    this.#free.clear();
+    this.#pooled = 0;
+  }
+
   usage(): PoolUsage {
     return { live: this.#live, pooled: this.#pooled, peak: this.#peak, buffers: this.#buffers };
   }
 
-  #create(size: number): GPUBuffer {
-    return this.#device.createBuffer({
-      size,
-      usage: BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST,
-    });
+  #create(capacity: number): PooledBuffer {
+    this.#device.pushErrorScope('out-of-memory');
+    const usage = BufferUsage.STORAGE | BufferUsage.COPY_SRC | BufferUsage.COPY_DST;
+    const created = { buffer: this.#device.createBuffer({ size: capacity, usage }), capacity };
+    const check = this.#device
+      .popErrorScope()
+      .then(
+        (error) => {
+          if (error) this.#refuse(created);
+        },
+        // The device is gone, which it says by itself.
+        () => undefined,
+      )
+      .finally(() => this.#checks.delete(check));
+    this.#checks.add(check);
+    return created;
+  }
+
+  /** Keeps a buffer without memory from being handed out again. */
+  #refuse(refused: PooledBuffer): void {
+    const list = this.#free.get(refused.capacity) ?? [];
+    const at = list.indexOf(refused);
+    if (at < 0) {
+      this.#refused.add(refused);
+    } else {
+      list.splice(at, 1);
+      this.#pooled -= refused.capacity;
+      this.#buffers--;
+    }
+    this.#onRefusal(refused.capacity);
   }
 }
 

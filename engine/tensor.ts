@@ -1,7 +1,7 @@
 import type { GraphNode } from './autograd.js';
 import type { Device } from './device.js';
-import { BYTES_PER_ELEMENT, viewAs, type DType, type TensorData, type TypedArrayOf } from './dtype.js';
-import { FreedTensorError, GradError, ShapeError } from './errors.js';
+import { bytesPerElement, decode, isFloat, type DType, type TensorData, type TypedArrayOf } from './dtype.js';
+import { DTypeError, FreedTensorError, GradError, ShapeError } from './errors.js';
 import type { BufferRange } from './kernel.js';
 import type { PooledBuffer } from './pool.js';
 import type { Scope } from './scope.js';
@@ -89,7 +89,7 @@ export class Tensor {
 
   /** Bytes of its elements, without padding. */
   get bytes(): number {
-    return this.size * BYTES_PER_ELEMENT;
+    return this.size * bytesPerElement(this.dtype);
   }
 
   /** Whether it was disposed of. */
@@ -130,7 +130,7 @@ export class Tensor {
   /** The part of a GPU buffer that holds it, padded to a multiple of 16 bytes. */
   get range(): BufferRange {
     this.assertAlive('range');
-    return { buffer: this.#storage.buffer.buffer, offset: this.#offset, size: paddedBytes(this.size) };
+    return { buffer: this.#storage.buffer.buffer, offset: this.#offset, size: paddedBytes(this.size, this.dtype) };
   }
 
   /** Throws a `FreedTensorError` if the tensor is gone. */
@@ -146,14 +146,15 @@ export class Tensor {
   /** The values, row-major. Waits for the GPU. */
   async data(): Promise<TensorData> {
     this.assertAlive('data');
-    if (this.size === 0) return viewAs(this.dtype, new ArrayBuffer(0));
-    return viewAs(this.dtype, await this.device.read(this.range, this.bytes));
+    if (this.size === 0) return decode(this.dtype, new ArrayBuffer(0));
+    return decode(this.dtype, await this.device.read(this.range, this.bytes));
   }
 
-  /** The values of an f32 tensor; throws for other dtypes. */
+  /** The values of an f32 or f16 tensor; throws for other dtypes. */
   async floats(): Promise<TypedArrayOf['f32']> {
     const data = await this.data();
-    if (!(data instanceof Float32Array)) throw new ShapeError(`floats: expected an f32 tensor, got ${this.dtype}`);
+    if (!(data instanceof Float32Array))
+      throw new DTypeError(`floats: got a tensor of dtype ${this.dtype}; expected f32 or f16`);
     return data;
   }
 
@@ -183,7 +184,7 @@ export class Tensor {
   /** A range of the same memory as a tensor, without graph: `offset` in bytes from this tensor's start, a multiple of 256. */
   subrange(offset: number, shape: Shape): Tensor {
     this.assertAlive('subrange');
-    if (offset % 256 !== 0 || offset < 0 || offset + sizeOf(shape) * BYTES_PER_ELEMENT > this.bytes) {
+    if (offset % 256 !== 0 || offset < 0 || offset + sizeOf(shape) * bytesPerElement(this.dtype) > this.bytes) {
       throw new ShapeError(
         `subrange: ${formatShape(shape)} at byte ${offset} does not fit a tensor of ${this.bytes} bytes on a 256-byte boundary`,
       );
@@ -223,8 +224,7 @@ export class Tensor {
 
   /** Marks it as a leaf to differentiate with respect to, and returns it. */
   requireGrad(on = true): this {
-    if (on && this.dtype !== 'f32')
-      throw new GradError(`requireGrad: only f32 tensors have gradients, not ${this.dtype}`);
+    if (on && !isFloat(this.dtype)) throw new GradError(`requireGrad: only floats have gradients, not ${this.dtype}`);
     this.requiresGrad = on;
     return this;
   }
@@ -245,8 +245,8 @@ export class Tensor {
 }
 
 /** Bytes that `elements` occupy in a buffer: a multiple of 16, at least 16, so that kernels may use vec4. */
-export function paddedBytes(elements: number): number {
-  return Math.max(16, Math.ceil((elements * BYTES_PER_ELEMENT) / 16) * 16);
+export function paddedBytes(elements: number, dtype: DType): number {
+  return Math.max(16, Math.ceil((elements * bytesPerElement(dtype)) / 16) * 16);
 }
 
 /** Takes a tensor out of its scope, so that only `dispose` frees it; returns it. */

@@ -4,7 +4,7 @@
  * gaps. Hosts are taken to be little-endian, as all that run WebGPU are.
  */
 import { ArgumentError, FormatError } from '../engine/errors.js';
-import { fromBfloat16, fromFloat16 } from './float16.js';
+import { fromBfloat16, fromFloat16 } from '../engine/float16.js';
 
 /** The typed array that holds a dtype's elements; F16 and BF16 as bit patterns (see `float16.ts`), BOOL as 0 and 1. */
 export interface SafetensorsArrays {

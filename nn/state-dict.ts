@@ -1,5 +1,5 @@
 import type { Device } from '../engine/device.js';
-import { BYTES_PER_ELEMENT, toTyped, viewAs, type DType, type TensorData } from '../engine/dtype.js';
+import { bytesPerElement, encode, isFloat, type DType } from '../engine/dtype.js';
 import { ArgumentError, BulwarkError } from '../engine/errors.js';
 import { formatShape, sameShape } from '../engine/shape.js';
 import { Tensor, keep } from '../engine/tensor.js';
@@ -72,7 +72,7 @@ export function loadTensors(
     unexpected: [...given.keys()].filter((name) => !targets.has(name)),
   };
   const mismatched: string[] = [];
-  const plan: { readonly target: Tensor; readonly source: Tensor | TensorData }[] = [];
+  const plan: { readonly target: Tensor; readonly source: Tensor | Encoded }[] = [];
   for (const [name, target] of targets) {
     const value = given.get(name);
     if (!value) continue;
@@ -94,7 +94,7 @@ export function stateMap(state: StateDict): ReadonlyMap<string, Tensor | Safeten
 }
 
 /** What is to be written into `target`, or why the value does not fit it. */
-function fitting(target: Tensor, value: Tensor | SafetensorsTensor): Tensor | TensorData | string {
+function fitting(target: Tensor, value: Tensor | SafetensorsTensor): Tensor | Encoded | string {
   if (!sameShape(value.shape, target.shape)) {
     return `has shape ${formatShape(value.shape)}, expected ${formatShape(target.shape)}`;
   }
@@ -104,19 +104,22 @@ function fitting(target: Tensor, value: Tensor | SafetensorsTensor): Tensor | Te
   return value.dtype === target.dtype ? value : `has dtype ${value.dtype}, expected ${target.dtype}`;
 }
 
+/** Values in the GPU's form. */
+type Encoded = ReturnType<typeof encode>;
+
 const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
 
-function converted(dtype: DType, value: SafetensorsTensor): TensorData | string {
-  if (FLOATS.has(value.dtype) !== (dtype === 'f32')) return `has dtype ${value.dtype}, expected ${dtype}`;
-  if (dtype === 'f32') return toTyped(dtype, floatsOf(value));
+function converted(dtype: DType, value: SafetensorsTensor): Encoded | string {
+  if (FLOATS.has(value.dtype) !== isFloat(dtype)) return `has dtype ${value.dtype}, expected ${dtype}`;
+  if (isFloat(dtype)) return encode(dtype, floatsOf(value));
   const values = Array.from<number | bigint, number>(value.data, Number);
-  const typed = toTyped(dtype, values);
+  const typed = encode(dtype, values);
   const lost = values.find((number, index) => number !== typed[index]);
   return lost === undefined ? typed : `holds ${lost}, which does not fit ${dtype}`;
 }
 
 /** Copies on the GPU cannot go from a buffer to itself, so what shares a buffer with a target goes by way of a copy. */
-function write(plan: readonly { readonly target: Tensor; readonly source: Tensor | TensorData }[]): void {
+function write(plan: readonly { readonly target: Tensor; readonly source: Tensor | Encoded }[]): void {
   const buffers = new Set(plan.map(({ target }) => target.range.buffer));
   const moves = plan.filter(({ target, source }) => target !== source);
   const copies: Tensor[] = [];
@@ -143,7 +146,8 @@ interface Chunk {
 }
 
 /**
- * The values of tensors of one device as a safetensors file holds them: f32 as F32, i32 as I32, u32 as U32, bool as BOOL. All
+ * The values of tensors of one device as a safetensors file holds them: f32 as F32, f16 as F16, i32 as I32, u32 as U32, bool as
+ * BOOL. All
  * are copied aside at once, so the values are those of the moment of the call even if training goes on, and come back in one
  * read-back (one per 64 MiB). What is on the CPU already is passed on.
  */
@@ -196,7 +200,8 @@ function gather(tensors: ReadonlyMap<string, Tensor>): Chunk[] {
     }
     if (chunk.bytes > 0 && chunk.bytes + tensor.bytes > CHUNK_BYTES) chunks.push((chunk = { places: [], bytes: 0 }));
     chunk.places.push({ name, tensor, offset: chunk.bytes });
-    chunk.bytes += tensor.bytes;
+    // Copies start and end at whole words.
+    chunk.bytes += Math.ceil(tensor.bytes / 4) * 4;
   }
   return chunks;
 }
@@ -205,7 +210,7 @@ function gather(tensors: ReadonlyMap<string, Tensor>): Chunk[] {
 function stage({ places, bytes }: Chunk): Tensor | undefined {
   const device = places[0]?.tensor.device;
   if (!device || bytes === 0) return undefined;
-  const copy = keep(device.empty([bytes / BYTES_PER_ELEMENT], 'u32'));
+  const copy = keep(device.empty([bytes / bytesPerElement('u32')], 'u32'));
   const { buffer, offset: start } = copy.range;
   for (const { tensor, offset } of places) {
     if (tensor.size > 0)
@@ -223,7 +228,9 @@ function saved({ dtype, shape }: Tensor, bytes: ArrayBuffer): SafetensorsTensor 
     case 'u32':
       return { dtype: 'U32', shape, data: new Uint32Array(bytes) };
     case 'bool':
-      return { dtype: 'BOOL', shape, data: Uint8Array.from(viewAs(dtype, bytes)) };
+      return { dtype: 'BOOL', shape, data: Uint8Array.from(new Uint32Array(bytes)) };
+    case 'f16':
+      return { dtype: 'F16', shape, data: new Uint16Array(bytes) };
     default:
       return dtype satisfies never;
   }

@@ -1,4 +1,10 @@
 // Conversion between element types. T is the source type, R the result's; TO_BOOL gives 0 or 1.
+//#if T == f16
+enable f16;
+//#end
+//#if R == f16
+enable f16;
+//#end
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<R>>;

@@ -1,9 +1,12 @@
 // y[o, j, i] = x[o, index[o, j, i], i] along one axis, where x is [outer, axis, inner] and index, y are
 // [outer, count, inner]; with ALONG index is [count], the same for every line. An index outside [0, axis) is clamped to it, which keeps every access in bounds.
+//#if T == f16
+enable f16;
+//#end
 
-@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(0) var<storage, read> x: array<T>;
 @group(0) @binding(1) var<storage, read> index: array<i32>;
-@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<T>;
 
 struct Params {
   size: u32,

@@ -1,9 +1,13 @@
 // y[sum at_k * strideY_k + offsetY] = x[sum at_k * strideX_k + offsetX] over an index space `shape`: permutations, slices
 // with steps, concatenation, broadcasting and their gradients are all this copy. Strides may be negative (two's
-// complement). Values move as raw words, so one pipeline serves every element type.
+// complement). Values move as they are: T is u32 for
+// every element type of that size.
+//#if T == f16
+enable f16;
+//#end
 
-@group(0) @binding(0) var<storage, read> x: array<u32>;
-@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+@group(0) @binding(0) var<storage, read> x: array<T>;
+@group(0) @binding(1) var<storage, read_write> y: array<T>;
 
 struct Params {
   size: u32,

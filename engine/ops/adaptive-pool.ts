@@ -17,7 +17,7 @@ export type OutputSize = number | null | readonly [number | null, number | null]
 
 /** How many places and windows each axis has. */
 function sizesOf(op: string, x: Tensor, outputSize: OutputSize): { from: Two; to: Two } {
-  expectDType(op, [x], 'f32');
+  expectDType(op, [x], 'f32', 'f16');
   const [, , height = 0, width = 0] = x.shape;
   if (x.rank !== 4 || height === 0 || width === 0) {
     throw new ShapeError(

@@ -1,6 +1,6 @@
 import fillSource from '../../shaders/fill.wgsl';
 import type { Device } from '../device.js';
-import { float, storageType, toTyped, type DType, type TensorData } from '../dtype.js';
+import { encode, float, isFloat, storageType, type DType, type TensorData } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { defineKernel, strideWorkgroups } from '../kernel.js';
 import { checkShape, formatShape, sizeOf, type Shape } from '../shape.js';
@@ -35,7 +35,7 @@ export function tensor(
     );
   }
   const result = device.empty(shape, dtype);
-  device.write(result.range, toTyped(dtype, flat));
+  device.write(result.range, encode(dtype, flat));
   return result;
 }
 
@@ -56,11 +56,11 @@ export function full(shape: Shape, value: number, { device, dtype = 'f32' }: Cre
 }
 
 function ramp(result: Tensor, start: number, step: number): Tensor {
-  const word = (value: number): number => (result.dtype === 'f32' ? float(value) : value >>> 0);
+  const word = (value: number): number => (isFloat(result.dtype) ? float(value) : value >>> 0);
   const vectors = Math.ceil(Math.max(1, result.size) / 4);
   result.device.dispatch({
     kernel: fillKernel,
-    constants: { T: storageType(result.dtype) },
+    constants: { T: storageType(result.dtype), P: storageType(isFloat(result.dtype) ? 'f32' : result.dtype) },
     buffers: [result.range],
     uniforms: [vectors, word(start), word(step)],
     workgroups: strideWorkgroups(vectors, result.device.caps),

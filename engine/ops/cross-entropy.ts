@@ -1,8 +1,8 @@
 import crossEntropySource from '../../shaders/cross_entropy.wgsl';
-import { float } from '../dtype.js';
+import { float, isFloat } from '../dtype.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { defineKernel, foldWorkgroups } from '../kernel.js';
-import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
+import { applyOne, defineOp, expectDType, inF32, nth, type Op } from '../op.js';
 import { formatShape, sameShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { zerosLike } from './create.js';
@@ -125,7 +125,8 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options: CrossEntro
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(`crossEntropy: labelSmoothing ${labelSmoothing}; expected a number from 0 to 1`);
   }
-  if (labels.dtype === 'f32') return softCrossEntropy(logits, labels, options);
+  if (logits.dtype === 'f16') return inF32(logits, (wide) => crossEntropy(wide, labels, options));
+  if (isFloat(labels.dtype) && labels.rank === logits.rank) return softCrossEntropy(logits, labels, options);
   const rows = rowsOf('crossEntropy', logits, labels, options);
   const losses =
     weight && labelSmoothing > 0
@@ -156,6 +157,7 @@ function softCrossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyO
 
 /** Negative log-likelihood -logProbabilities[label] of `[m, C]` log-probabilities against i32 labels `[m]`, as PyTorch's. */
 export function nllLoss(logProbabilities: Tensor, labels: Tensor, options: NllLossOptions = {}): Tensor {
+  if (logProbabilities.dtype === 'f16') return inF32(logProbabilities, (wide) => nllLoss(wide, labels, options));
   const rows = rowsOf('nllLoss', logProbabilities, labels, options);
   const losses = weighted(neg(pick(rows.logits, rows.labels)), rows.weights);
   return reduceRows(losses, rows, labels.shape, options.reduction ?? 'mean');

@@ -1,10 +1,10 @@
 import binarySource from '../../shaders/binary.wgsl';
 import castSource from '../../shaders/cast.wgsl';
 import selectSource from '../../shaders/select.wgsl';
-import { float, storageType, type DType } from '../dtype.js';
+import { float, isFloat, storageType, type DType } from '../dtype.js';
 import { ArgumentError, DTypeError } from '../errors.js';
 import { defineKernel, strideWorkgroups } from '../kernel.js';
-import { applyOne, defineOp, expectDType, nth, type BackwardRule, type OpSample } from '../op.js';
+import { applyOne, defineOp, expectDType, nth, provideCast, type BackwardRule, type Op, type OpSample } from '../op.js';
 import { broadcastShapes, broadcastStrides, sameShape } from '../shape.js';
 import { mergeAxes, spaceWords } from '../strided.js';
 import type { Tensor } from '../tensor.js';
@@ -406,23 +406,55 @@ const castOp = defineOp<CastAttrs>({
     })),
   ],
   infer: (inputs, { dtype }) => [{ shape: nth(inputs, 0).shape, dtype }],
-  run: ({ device, inputs, outputs, attrs }) => {
-    const [x, y] = [nth(inputs, 0), nth(outputs, 0)];
-    if (x.size === 0) return;
-    const vectors = Math.ceil(x.size / 4);
-    device.dispatch({
-      kernel: castKernel,
-      constants: { T: storageType(x.dtype), R: storageType(attrs.dtype), TO_BOOL: attrs.dtype === 'bool' },
-      buffers: [x.range, y.range],
-      uniforms: [vectors],
-      workgroups: strideWorkgroups(vectors, device.caps),
-    });
+  run: ({ inputs, outputs }) => {
+    dispatchCast(nth(inputs, 0), nth(outputs, 0));
   },
 });
 
-/** `x` as another dtype; gives `x` itself where it already has it. Not differentiable: only f32 has gradients. */
+function dispatchCast(x: Tensor, y: Tensor): void {
+  if (x.size === 0) return;
+  const vectors = Math.ceil(x.size / 4);
+  x.device.dispatch({
+    kernel: castKernel,
+    constants: { T: storageType(x.dtype), R: storageType(y.dtype), TO_BOOL: y.dtype === 'bool' },
+    buffers: [x.range, y.range],
+    uniforms: [vectors],
+    workgroups: strideWorkgroups(vectors, x.device.caps),
+  });
+}
+
+interface FloatAttrs {
+  readonly dtype: 'f32' | 'f16';
+}
+
+const castFloatOp: Op<FloatAttrs> = defineOp<FloatAttrs>({
+  name: 'toFloat',
+  summary: 'Conversion between f32 and f16.',
+  dtypes: ['f32', 'f16'],
+  samples: [[], [7], [0, 3], [1031]].map((shape) => ({
+    shapes: [shape],
+    attrs: { dtype: 'f16' as const },
+    half: true,
+  })),
+  infer: (inputs, { dtype }) => [{ shape: nth(inputs, 0).shape, dtype }],
+  run: ({ inputs, outputs }) => {
+    dispatchCast(nth(inputs, 0), nth(outputs, 0));
+  },
+  backward: ({ grads, inputs }) => [to(nth(grads, 0), nth(inputs, 0).dtype)],
+});
+
+provideCast((x, dtype) => to(x, dtype));
+
+/**
+ * `x` as another dtype; gives `x` itself where it already has it. Floats round to f16, where more than 65,504 becomes anything, and
+ * truncate to whole numbers. Gradients pass between f32 and f16, and nowhere else.
+ */
 export function to(x: Tensor, dtype: DType): Tensor {
-  return x.dtype === dtype ? x : applyOne(castOp, [x], { dtype });
+  if (x.dtype === dtype) return x;
+  if (isFloat(x.dtype) && isFloat(dtype)) return applyOne(castFloatOp, [x], { dtype });
+  // f16 and whole numbers meet by way of f32.
+  if (x.dtype === 'f16' || dtype === 'f16') return to(to(x, 'f32'), dtype);
+  return applyOne(castOp, [x], { dtype });
 }
 
 const whereOp = defineOp<NoAttrs>({

@@ -1,5 +1,6 @@
 import gatherSource from '../../shaders/gather.wgsl';
 import scatterAddSource from '../../shaders/scatter_add.wgsl';
+import { EVERY_DTYPE, wordType } from '../dtype.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
 import { applyOne, defineOp, expectDType, nth, type InputDraw, type Op, type RunCall } from '../op.js';
@@ -41,7 +42,7 @@ function dispatchIndexed(kernel: Kernel, along: boolean, call: RunCall<AxisSizeA
   const count = index.shape[along ? 0 : attrs.axis] ?? 0;
   device.dispatch({
     kernel,
-    constants: { ALONG: along },
+    constants: { ALONG: along, T: wordType(x.dtype) },
     buffers: [x.range, index.range, y.range],
     uniforms: [y.size, count, sizeOf(y.shape.slice(attrs.axis + 1)), attrs.size],
     workgroups: foldWorkgroups(Math.ceil(y.size / 64)),
@@ -64,7 +65,7 @@ const INDEXED = [
 const gatherOp: Op<AxisSizeAttrs> = defineOp<AxisSizeAttrs>({
   name: 'gather',
   summary: 'The elements that an index names along an axis.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: INDEXED.map(({ x, index, ...rest }) => ({ shapes: [x, index], ...rest })),
   infer: (inputs, { axis, size }) => {
     const [x, index] = [nth(inputs, 0), nth(inputs, 1)];
@@ -103,7 +104,7 @@ function checkLine(op: string, index: Tensor): void {
 const indexSelectOp: Op<AxisSizeAttrs> = defineOp<AxisSizeAttrs>({
   name: 'indexSelect',
   summary: 'The slices that an index names along an axis.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: INDEXED.map(({ x, index, ...rest }) => ({ shapes: [x, index.slice(rest.attrs.axis).slice(0, 1)], ...rest })),
   infer: (inputs, { axis, size }) => {
     const [x, index] = [nth(inputs, 0), nth(inputs, 1)];

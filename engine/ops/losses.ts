@@ -1,6 +1,6 @@
 /** Losses of two tensors of one shape, element by element, made of other ops; PyTorch's definitions and defaults. */
 import { ArgumentError, ShapeError } from '../errors.js';
-import { expectDType } from '../op.js';
+import { expectDType, nth, throughF32 } from '../op.js';
 import { formatShape, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { softplus } from './activation.js';
@@ -14,25 +14,33 @@ export interface LossOptions {
   readonly reduction?: Reduction;
 }
 
-function checkPair(loss: string, input: Tensor, target: Tensor): void {
-  expectDType(loss, [input, target], 'f32');
+/** What `compute` makes of both, in f32, once they are known to be floats of one shape. */
+function ofPair(
+  loss: string,
+  input: Tensor,
+  target: Tensor,
+  compute: (input: Tensor, target: Tensor) => Tensor,
+): Tensor {
+  expectDType(loss, [input, target], 'f32', 'f16');
   if (!sameShape(input.shape, target.shape)) {
     throw new ShapeError(
       `${loss}: input ${formatShape(input.shape)} with target ${formatShape(target.shape)}; expected one shape`,
     );
   }
+  return nth(
+    throughF32([input, target], (wide) => [compute(nth(wide, 0), nth(wide, 1))]),
+    0,
+  );
 }
 
-/** (input - target)^2. Throws a `ShapeError` or `DTypeError` unless both are f32 of one shape. */
+/** (input - target)^2. Throws a `ShapeError` or `DTypeError` unless both are floats of one shape. */
 export function mseLoss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
-  checkPair('mseLoss', input, target);
-  return reduceLoss(square(sub(input, target)), reduction);
+  return ofPair('mseLoss', input, target, (x, t) => reduceLoss(square(sub(x, t)), reduction));
 }
 
-/** |input - target|. Throws a `ShapeError` or `DTypeError` unless both are f32 of one shape. */
+/** |input - target|. Throws a `ShapeError` or `DTypeError` unless both are floats of one shape. */
 export function l1Loss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
-  checkPair('l1Loss', input, target);
-  return reduceLoss(abs(sub(input, target)), reduction);
+  return ofPair('l1Loss', input, target, (x, t) => reduceLoss(abs(sub(x, t)), reduction));
 }
 
 /** Options of `smoothL1Loss`. */
@@ -44,18 +52,23 @@ export interface SmoothL1Options extends LossOptions {
 /**
  * d^2 / (2 beta) for |d| < beta, |d| - beta / 2 beyond, d = input - target. (Girshick, "Fast R-CNN", 2015.)
  *
- * @throws ShapeError or DTypeError unless both are f32 of one shape, ArgumentError for a negative beta
+ * @throws ShapeError or DTypeError unless both are floats of one shape, ArgumentError for a negative beta
  */
-export function smoothL1Loss(input: Tensor, target: Tensor, { reduction = 'mean', beta = 1 }: SmoothL1Options = {}) {
+export function smoothL1Loss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'mean', beta = 1 }: SmoothL1Options = {},
+): Tensor {
   if (!(beta >= 0 && beta < Infinity)) {
     throw new ArgumentError(`smoothL1Loss: beta ${beta}; expected a finite number from 0 up`);
   }
   if (beta === 0) return l1Loss(input, target, { reduction });
-  checkPair('smoothL1Loss', input, target);
-  const difference = sub(input, target);
-  const size = abs(difference);
-  const quadratic = mul(square(difference), 0.5 / beta);
-  return reduceLoss(where(lt(size, beta), quadratic, sub(size, beta / 2)), reduction);
+  return ofPair('smoothL1Loss', input, target, (x, t) => {
+    const difference = sub(x, t);
+    const size = abs(difference);
+    const quadratic = mul(square(difference), 0.5 / beta);
+    return reduceLoss(where(lt(size, beta), quadratic, sub(size, beta / 2)), reduction);
+  });
 }
 
 /** Options of `klDiv`. */
@@ -73,15 +86,18 @@ const SMALLEST = 2 ** -126;
  * Kullback-Leibler divergence of `target` from `input`, t (ln t - input), where `input` holds log-probabilities and `target`
  * probabilities; 0 where t is 0. In nats.
  *
- * @throws ShapeError or DTypeError unless both are f32 of one shape
+ * @throws ShapeError or DTypeError unless both are floats of one shape
  */
-export function klDiv(input: Tensor, target: Tensor, { reduction = 'mean', logTarget = false }: KlDivOptions = {}) {
-  checkPair('klDiv', input, target);
-  const terms = logTarget
-    ? mul(exp(target), sub(target, input))
-    : mul(target, sub(log(maximum(target, SMALLEST)), input));
-  if (reduction === 'batchmean') return div(sum(terms), input.shape[0] ?? 1);
-  return reduceLoss(terms, reduction);
+export function klDiv(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'mean', logTarget = false }: KlDivOptions = {},
+): Tensor {
+  return ofPair('klDiv', input, target, (x, t) => {
+    const terms = logTarget ? mul(exp(t), sub(t, x)) : mul(t, sub(log(maximum(t, SMALLEST)), x));
+    if (reduction === 'batchmean') return div(sum(terms), x.shape[0] ?? 1);
+    return reduceLoss(terms, reduction);
+  });
 }
 
 /** Options of `binaryCrossEntropyWithLogits`. */
@@ -96,17 +112,18 @@ export interface BinaryCrossEntropyOptions extends LossOptions {
  * -posWeight t ln s(x) - (1 - t) ln(1 - s(x)) with the sigmoid s, for logits x and targets t in [0, 1]; exact and finite for any
  * finite x.
  *
- * @throws ShapeError or DTypeError unless both are f32 of one shape
+ * @throws ShapeError or DTypeError unless both are floats of one shape
  */
 export function binaryCrossEntropyWithLogits(
   logits: Tensor,
   target: Tensor,
   { reduction = 'mean', weight, posWeight }: BinaryCrossEntropyOptions = {},
 ): Tensor {
-  checkPair('binaryCrossEntropyWithLogits', logits, target);
-  // -ln s(x) = softplus(-x) and -ln(1 - s(x)) = x + softplus(-x).
-  const positive = softplus(neg(logits));
-  const factor = posWeight ? add(mul(sub(posWeight, 1), target), 1) : undefined;
-  const terms = add(mul(sub(1, target), logits), factor ? mul(factor, positive) : positive);
-  return reduceLoss(weight ? mul(terms, weight) : terms, reduction);
+  return ofPair('binaryCrossEntropyWithLogits', logits, target, (x, t) => {
+    // -ln s(x) = softplus(-x) and -ln(1 - s(x)) = x + softplus(-x).
+    const positive = softplus(neg(x));
+    const factor = posWeight ? add(mul(sub(posWeight, 1), t), 1) : undefined;
+    const terms = add(mul(sub(1, t), x), factor ? mul(factor, positive) : positive);
+    return reduceLoss(weight ? mul(terms, weight) : terms, reduction);
+  });
 }

@@ -175,7 +175,7 @@ const linearOp = defineOp<Readonly<Record<string, never>>>({
  */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
   const inputs = bias ? [x, weight, bias] : [x, weight];
-  expectDType('linear', inputs, 'f32');
+  expectDType('linear', inputs, 'f32', 'f16');
   const [N = 0, K = 0] = weight.shape;
   if (x.rank < 1 || weight.rank !== 2 || x.shape.at(-1) !== K || (bias && (bias.rank !== 1 || bias.size !== N))) {
     throw new ShapeError(

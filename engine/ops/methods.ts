@@ -8,7 +8,7 @@ import { gather, indexSelect } from './indexing.js';
 import { expand, flatten, permute, reshape, slice, squeeze, transpose, unsqueeze } from './movement.js';
 import { argmax, argmin, max, mean, min, sum } from './reduce.js';
 import { sort, topk } from './sort.js';
-import { all, any, cumsum, norm, std, variance } from './statistics.js';
+import { all, any, cumsum, norm, prod, std, variance } from './statistics.js';
 import { logSoftmax, logSumExp, softmax } from './softmax.js';
 import { matmul } from './matmul.js';
 
@@ -42,6 +42,7 @@ const methods = {
   sum,
   var: variance,
   std,
+  prod,
   norm,
   any,
   all,

@@ -1,5 +1,6 @@
 import stridedCopySource from '../../shaders/strided_copy.wgsl';
 import type { Device } from '../device.js';
+import { EVERY_DTYPE, wordType } from '../dtype.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { defineKernel, strideWorkgroups } from '../kernel.js';
 import { applyOne, defineOp, nth, type Op } from '../op.js';
@@ -36,7 +37,7 @@ function stridedCopy(device: Device, op: string, shape: Shape, x: Tensor, from: 
   const space = mergeAxes(op, shape, [from.strides, into.strides]);
   device.dispatch({
     kernel: stridedCopyKernel,
-    constants: { RANK: space.shape.length },
+    constants: { RANK: space.shape.length, T: wordType(x.dtype) },
     buffers: [x.range, y.range],
     uniforms: [size, from.offset, into.offset, 0, ...spaceWords(space)],
     workgroups: strideWorkgroups(size, device.caps),
@@ -51,7 +52,7 @@ interface ShapeAttrs {
 const reshapeOp: Op<ShapeAttrs> = defineOp<ShapeAttrs>({
   name: 'reshape',
   summary: 'The same elements in another shape; shares memory.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   view: true,
   samples: [
     { shapes: [[2, 3, 4]], attrs: { shape: [6, 4] } },
@@ -106,7 +107,7 @@ interface PermuteAttrs {
 const permuteOp: Op<PermuteAttrs> = defineOp<PermuteAttrs>({
   name: 'permute',
   summary: 'The axes in another order.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: [
     { shapes: [[2, 3, 5]], attrs: { axes: [2, 0, 1] } },
     { shapes: [[1, 7]], attrs: { axes: [1, 0] } },
@@ -181,7 +182,7 @@ const SLICE_ATTRS: SliceAttrs = {
 const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
   name: 'slice',
   summary: 'A strided range along every axis.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: [{ shapes: [[5, 7]], attrs: SLICE_ATTRS }],
   infer: (inputs, { spans }) => [{ shape: spans.map((span) => span.count), dtype: nth(inputs, 0).dtype }],
   run: ({ device, inputs, outputs, attrs }) => {
@@ -194,7 +195,7 @@ const sliceOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
 const placeOp: Op<SliceAttrs> = defineOp<SliceAttrs>({
   name: 'place',
   summary: 'Zeros with the input at a strided range: the adjoint of slice.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: [{ shapes: [[2, 3]], attrs: SLICE_ATTRS }],
   infer: (inputs, { shape }) => [{ shape, dtype: nth(inputs, 0).dtype }],
   run: ({ device, inputs, outputs, attrs }) => {
@@ -246,7 +247,7 @@ interface AxisAttrs {
 const concatOp: Op<AxisAttrs> = defineOp<AxisAttrs>({
   name: 'concat',
   summary: 'Tensors one after another along an axis.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: [
     {
       shapes: [
@@ -314,7 +315,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 const expandOp: Op<ShapeAttrs> = defineOp<ShapeAttrs>({
   name: 'expand',
   summary: 'Repetition along axes of size 1 and new leading axes.',
-  dtypes: ['f32', 'i32', 'u32', 'bool'],
+  dtypes: EVERY_DTYPE,
   samples: [{ shapes: [[3, 1]], attrs: { shape: [2, 3, 5] } }],
   infer: (inputs, { shape }) => {
     const x = nth(inputs, 0);

@@ -3,7 +3,7 @@
  * normalisation of the same elements in another shape, `[1, lines, 1, places]`, so its kernels and its derivatives are those.
  */
 import { ArgumentError, ShapeError } from '../errors.js';
-import { expectDType } from '../op.js';
+import { expectDType, inF32 } from '../op.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { add, mul } from './elementwise.js';
@@ -26,16 +26,19 @@ function normalizeLines(op: string, x: Tensor, lines: number, affine: Shape, opt
   if (!(eps > 0 && eps < Infinity)) throw new ArgumentError(`${op}: eps ${eps}; expected a number above 0`);
   for (const [name, tensor] of [['weight', weight] as const, ['bias', bias] as const]) {
     if (!tensor) continue;
-    expectDType(`${op}: ${name}`, [tensor], 'f32');
+    expectDType(`${op}: ${name}`, [tensor], 'f32', 'f16');
     if (tensor.size !== sizeOf(affine)) {
       throw new ShapeError(
         `${op}: ${name} ${formatShape(tensor.shape)} for input ${formatShape(x.shape)}; expected ${sizeOf(affine)} values`,
       );
     }
   }
-  const normal = x.size === 0 ? x : reshape(normalizeChannels(reshape(x, [1, lines, 1, x.size / lines]), eps), x.shape);
-  const scaled = weight ? mul(normal, reshape(weight, affine)) : normal;
-  return bias ? add(scaled, reshape(bias, affine)) : scaled;
+  return inF32(x, (wide) => {
+    const normal =
+      x.size === 0 ? wide : reshape(normalizeChannels(reshape(wide, [1, lines, 1, x.size / lines]), eps), x.shape);
+    const scaled = weight ? mul(normal, reshape(weight, affine)) : normal;
+    return bias ? add(scaled, reshape(bias, affine)) : scaled;
+  });
 }
 
 /**
@@ -45,7 +48,7 @@ function normalizeLines(op: string, x: Tensor, lines: number, affine: Shape, opt
  * @throws ShapeError where the last axes or the affine tensors have another shape, ArgumentError for an eps not above 0
  */
 export function layerNorm(x: Tensor, normalizedShape: Shape, options: SampleNormOptions = {}): Tensor {
-  expectDType('layerNorm', [x], 'f32');
+  expectDType('layerNorm', [x], 'f32', 'f16');
   const lead = x.rank - normalizedShape.length;
   if (normalizedShape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), normalizedShape)) {
     throw new ShapeError(
@@ -67,7 +70,7 @@ function perChannel(x: Tensor): Shape {
  * @throws ShapeError where groups do not divide the channels or the affine tensors do not fit, ArgumentError for an eps not above 0
  */
 export function groupNorm(x: Tensor, groups: number, options: SampleNormOptions = {}): Tensor {
-  expectDType('groupNorm', [x], 'f32');
+  expectDType('groupNorm', [x], 'f32', 'f16');
   const [samples = 0, channels = 0] = x.shape;
   if (x.rank < 2 || !(Number.isInteger(groups) && groups >= 1) || channels % groups !== 0) {
     throw new ShapeError(
@@ -85,7 +88,7 @@ export function groupNorm(x: Tensor, groups: number, options: SampleNormOptions 
  * not above 0
  */
 export function instanceNorm2d(x: Tensor, options: SampleNormOptions = {}): Tensor {
-  expectDType('instanceNorm2d', [x], 'f32');
+  expectDType('instanceNorm2d', [x], 'f32', 'f16');
   const [samples = 0, channels = 0, height = 0, width = 0] = x.shape;
   if (x.rank !== 4 || height * width === 1) {
     throw new ShapeError(

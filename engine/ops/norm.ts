@@ -10,6 +10,7 @@ import {
   applyOne,
   defineOp,
   expectDType,
+  inF32,
   nth,
   type BackwardCall,
   type InputDraw,
@@ -337,6 +338,7 @@ export interface BatchNormOptions {
  * running statistics and leaves them. (Ioffe & Szegedy, 2015.)
  */
 export function batchNorm2d(x: Tensor, options: BatchNormOptions): Tensor {
+  if (x.dtype === 'f16') return inF32(x, (widened) => batchNorm2d(widened, options));
   const { runningMean, runningVar, training, momentum = 0.1, eps = 1e-5 } = options;
   const channels = x.shape[1] ?? 0;
   const weight = options.weight ?? ones([channels], { device: x.device });

@@ -47,7 +47,7 @@ export function poolWindow(op: string, x: Tensor, kernelSize: Pair, options: Win
     ...(ceilMode && { ceilMode }),
     shape: x.shape,
   };
-  expectDType(op, [x], 'f32');
+  expectDType(op, [x], 'f32', 'f16');
   if (x.rank !== 4) throw new ShapeError(`${op}: input has shape ${formatShape(x.shape)}; expected [N, C, H, W]`);
   const whole = (values: readonly number[], least: number): boolean =>
     values.every((value) => Number.isInteger(value) && value >= least);

@@ -187,7 +187,7 @@ const dropoutOp: Op<DropoutAttrs> = defineOp({
  */
 export function dropout(x: Tensor, p = 0.5, options: DropoutOptions = {}): Tensor {
   if (!(p >= 0 && p <= 1)) throw new ArgumentError(`dropout: p is ${p}; expected a probability, 0 to 1`);
-  expectDType('dropout', [x], 'f32');
+  expectDType('dropout', [x], 'f32', 'f16');
   const { training = true, generator = generatorOf(x.device, 'dropout') } = options;
   if (!training || p === 0) return x;
   return applyOne(dropoutOp, [x], { p, start: generator.reserve(x.size) });

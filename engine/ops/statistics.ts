@@ -3,11 +3,13 @@ import type { Device } from '../device.js';
 import { storageType } from '../dtype.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { defineKernel, strideWorkgroups } from '../kernel.js';
-import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
+import { applyOne, defineOp, expectDType, inF32, nth, type Op } from '../op.js';
 import { formatShape, normalizeAxes, normalizeAxis, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { split } from './arrange.js';
 import { ones } from './create.js';
 import { abs, div, eq, gt, mul, ne, pow, sign, sqrt, square, sub, to, where } from './elementwise.js';
+import { concat, permute, reshape } from './movement.js';
 import { max, mean, slicesFor, sum, type ReduceOptions } from './reduce.js';
 
 /** Options of `variance` and `std`. */
@@ -17,10 +19,11 @@ export interface VarianceOptions extends ReduceOptions {
 }
 
 /**
- * The variance over `axes` (all by default) of an f32 tensor, sum (x - mean)^2 / (N - correction); the method of a tensor is
+ * The variance over `axes` (all by default) of a tensor of floats, sum (x - mean)^2 / (N - correction); the method of a tensor is
  * called `var`. Throws a `ShapeError` where N is not above the correction.
  */
 export function variance(x: Tensor, axes?: number | readonly number[], options: VarianceOptions = {}): Tensor {
+  if (x.dtype === 'f16') return inF32(x, (wide) => variance(wide, axes, options));
   const { keepDim = false, correction = 1 } = options;
   expectDType('variance', [x], 'f32');
   const over = normalizeAxes('variance', axes, x.rank);
@@ -37,7 +40,7 @@ export function variance(x: Tensor, axes?: number | readonly number[], options: 
 
 /** The square root of `variance`; its gradient is 0 where it is 0. */
 export function std(x: Tensor, axes?: number | readonly number[], options: VarianceOptions = {}): Tensor {
-  return smooth(variance(x, axes, options), sqrt);
+  return inF32(x, (wide) => smooth(variance(wide, axes, options), sqrt));
 }
 
 /** `f(x)` where x > 0, else 0 with all derivatives 0: for roots, which have none at 0. */
@@ -45,6 +48,28 @@ function smooth(x: Tensor, f: (x: Tensor) => Tensor): Tensor {
   const positive = gt(x, 0);
   const one = ones([], { device: x.device });
   return mul(f(where(positive, x, one)), to(positive, 'f32'));
+}
+
+/**
+ * The product over `axes` (all by default), by halves: of pairs, of pairs of those, and so on. 1 where there is nothing to multiply.
+ * Its derivatives are right also where elements are 0.
+ */
+export function prod(x: Tensor, axes?: number | readonly number[], { keepDim = false }: ReduceOptions = {}): Tensor {
+  const over = normalizeAxes('prod', axes, x.rank);
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => !over.includes(axis));
+  const shape = x.shape.flatMap((size, axis) => (over.includes(axis) ? (keepDim ? [1] : []) : [size]));
+  const count = sizeOf(over.map((axis) => x.shape[axis] ?? 1));
+  if (count === 0) return ones(shape, { device: x.device, dtype: x.dtype });
+  return inF32(x, (wide) => {
+    let factors = reshape(permute(wide, [...over, ...kept]), [count, x.size / count]);
+    for (let left = count; left > 1; left = Math.ceil(left / 2)) {
+      const half = Math.floor(left / 2);
+      const [first, second, odd] = split(factors, left % 2 === 0 ? [half, half] : [half, half, 1]);
+      const products = mul(first ?? factors, second ?? factors);
+      factors = odd ? concat([products, odd]) : products;
+    }
+    return reshape(factors, shape);
+  });
 }
 
 /** Options of `norm`. */
@@ -56,10 +81,12 @@ export interface NormOptions extends ReduceOptions {
 }
 
 /**
- * The p-norm (sum |x|^p)^(1/p) over axes of an f32 tensor, as PyTorch's `vector_norm`. The gradient is 0 where an element (for
+ * The p-norm (sum |x|^p)^(1/p) over axes of a tensor of floats, as PyTorch's `vector_norm`. The gradient is 0 where an element (for
  * p of 1 or less) or the norm is 0; magnitudes that share the largest share its gradient. Throws an `ArgumentError` unless p >= 0.
  */
-export function norm(x: Tensor, { p = 2, axes, keepDim = false }: NormOptions = {}): Tensor {
+export function norm(x: Tensor, options: NormOptions = {}): Tensor {
+  if (x.dtype === 'f16') return inF32(x, (wide) => norm(wide, options));
+  const { p = 2, axes, keepDim = false } = options;
   expectDType('norm', [x], 'f32');
   if (!(p >= 0)) throw new ArgumentError(`norm: p = ${p}; expected 0, a positive number or Infinity`);
   switch (p) {

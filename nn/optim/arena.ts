@@ -1,4 +1,4 @@
-import { BYTES_PER_ELEMENT } from '../../engine/dtype.js';
+import { bytesPerElement } from '../../engine/dtype.js';
 import type { Device } from '../../engine/device.js';
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import type { BufferRange } from '../../engine/kernel.js';
@@ -64,7 +64,7 @@ export class ParameterArena {
 
   /** One more buffer of the same layout, of zeros, kept. */
   zeros(): Tensor {
-    const arena = keep(this.device.empty([this.#bytes / BYTES_PER_ELEMENT]));
+    const arena = keep(this.device.empty([this.#bytes / bytesPerElement('f32')]));
     this.device.clear(arena.range);
     return arena;
   }

@@ -3,7 +3,7 @@ import { ArgumentError, type Capabilities } from '../../engine/index.js';
 import { chooseConv, convGeometry, convVariants, type ConvOptions, type ConvPass } from '../../engine/ops/conv.js';
 
 function adapter(subgroupSize: number, software: boolean): Capabilities {
-  return { subgroupSize, software, vendor: '', architecture: '', description: '' };
+  return { f16: false, subgroupSize, software, vendor: '', architecture: '', description: '' };
 }
 
 const LLVMPIPE = adapter(8, true);

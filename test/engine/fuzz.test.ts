@@ -53,6 +53,7 @@ describe('drawn at random', () => {
           shapes,
           draws: shapes.map((_, index) => draws?.[index] ?? usual),
           call: (inputs) => op.call(inputs, attrs),
+          half: false,
           definitions: typeof bound === 'function' ? [bound] : bound,
         };
         const arrays = arraysOf(check, seed, spreadFloats);

@@ -299,7 +299,9 @@ describe('crossEntropy and nllLoss', () => {
       /crossEntropy: weight of shape \[2\] for 3 classes; expected \[C\]/,
     );
     expect(() => nllLoss(x, y, { weight: y })).toThrow(/nllLoss: weight: got a tensor of dtype i32; expected f32/);
-    expect(() => crossEntropy(x, zeros([2], { device }))).toThrow(/with probabilities \[2\]; expected both \[m, C/);
+    expect(() => crossEntropy(x, zeros([2, 4], { device }))).toThrow(
+      /with probabilities \[2, 4\]; expected both \[m, C/,
+    );
     expect(() => crossEntropy(x, x, { ignoreIndex: 0 })).toThrow(ArgumentError);
     expect(() => crossEntropy(zeros([2, 3, 4], { device }), y)).toThrow(/expected \[m, C, \.\.\.\] and \[m, \.\.\.\]/);
   });

@@ -7,6 +7,7 @@ import {
   cumsum,
   grad,
   norm,
+  prod,
   std,
   sum,
   tensor,
@@ -82,6 +83,12 @@ const checks: readonly OpCheck[] = places.flatMap(({ shape, axes }) => {
         },
       ];
     }),
+    ...[true, false].map((keepDim): OpCheck => ({
+      name: `prod ${at}${keepDim ? ', axes kept' : ''}`,
+      shapes: [shape],
+      call: ([x]) => x && prod(x, axes, { keepDim }),
+      definition: over(axes, keepDim, (values) => values.reduce((product, value) => product * value, 1)),
+    })),
     ...normOptions.map((options): OpCheck => {
       const { p = 2, keepDim = false } = options;
       return {
@@ -136,6 +143,35 @@ describe('statistics', () => {
     const x = tensor([1], { device });
     expect(() => variance(x)).toThrow(ShapeError);
     expect(() => norm(x, { p: -1 })).toThrow(ArgumentError);
+  });
+});
+
+describe('prod', () => {
+  it('has its derivatives where elements are 0 too', async () => {
+    const x = tensor([2, 0, 3, 5], { device }).requireGrad();
+    const [first] = grad(prod(x), [x], { createGraph: true });
+    expect(await first?.toArray()).toEqual([0, 30, 0, 0]);
+    const [second] = grad(sum(first ?? x), [x]);
+    expect(await second?.toArray()).toEqual([15, 31, 10, 6]);
+    const zeros2 = tensor([0, 4, 0], { device }).requireGrad();
+    expect(await grad(prod(zeros2), [zeros2])[0]?.toArray()).toEqual([0, 0, 0]);
+  });
+
+  it('of whole numbers, and of nothing', async () => {
+    expect(
+      await prod(
+        tensor(
+          [
+            [2, 3, 4],
+            [1, 5, 6],
+          ],
+          { device, dtype: 'i32' },
+        ),
+        1,
+      ).toArray(),
+    ).toEqual([24, 30]);
+    expect(await prod(zeros([0, 2], { device }), 0).toArray()).toEqual([1, 1]);
+    expect(await prod(zeros([2, 0], { device }), 0).toArray()).toEqual([]);
   });
 });
 

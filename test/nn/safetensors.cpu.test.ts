@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, FormatError } from '../../engine/errors.js';
-import { toBfloat16, toFloat16 } from '../../nn/float16.js';
+import { toBfloat16, toFloat16 } from '../../engine/float16.js';
 import {
   MAX_HEADER_BYTES,
   decodeSafetensors,

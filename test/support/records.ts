@@ -11,6 +11,8 @@ import {
   type RegisteredOp,
   type Tensor,
 } from '../../engine/index.js';
+import { isFloat } from '../../engine/dtype.js';
+import { fromFloat16, toFloat16 } from '../../engine/float16.js';
 import { distance, sizeOf, weighted, type NdArray, type Reference } from './reference.js';
 import { references } from './references/index.js';
 import { uniformFloats } from './values.js';
@@ -22,6 +24,8 @@ export interface RecordCheck {
   readonly shapes: readonly (readonly number[])[];
   readonly draws: readonly InputDraw[];
   readonly call: (inputs: readonly Tensor[]) => Tensor[];
+  /** It gives or takes f16, which not every adapter has. */
+  readonly half: boolean;
   /** One per output that has a definition. */
   readonly definitions: readonly Reference[];
 }
@@ -35,7 +39,7 @@ export function checksOf(op: RegisteredOp): RecordCheck[] {
   if (!definition) return [];
   return op.samples.flatMap((sample, number) =>
     op.dtypes.map((dtype): RecordCheck => {
-      const usual: InputDraw = { dtype, range: dtype === 'f32' ? op.domain : WHOLE[dtype] };
+      const usual: InputDraw = { dtype, range: isFloat(dtype) ? op.domain : WHOLE[dtype] };
       const bound = definition(sample.attrs as never);
       return {
         op,
@@ -43,6 +47,7 @@ export function checksOf(op: RegisteredOp): RecordCheck[] {
         shapes: sample.shapes,
         draws: sample.draws.map((draw) => draw ?? usual),
         call: sample.call,
+        half: sample.half || dtype === 'f16',
         definitions: typeof bound === 'function' ? [bound] : bound,
       };
     }),
@@ -58,9 +63,9 @@ export function everyCheck(): RecordCheck[] {
 export function arraysOf({ shapes, draws }: RecordCheck, seed = 1, fill = uniformFloats): NdArray[] {
   return shapes.map((shape, index) => {
     const { dtype = 'f32', range = [0, 1] } = draws[index] ?? {};
-    const whole = dtype !== 'f32';
-    const values = (whole ? uniformFloats : fill)(sizeOf(shape), 100 * seed + index, ...range);
-    return { shape, data: Float64Array.from(whole ? values.map(Math.floor) : values) };
+    const values = (isFloat(dtype) ? fill : uniformFloats)(sizeOf(shape), 100 * seed + index, ...range);
+    if (dtype === 'f16') return { shape, data: Float64Array.from(fromFloat16(toFloat16(values))) };
+    return { shape, data: Float64Array.from(isFloat(dtype) ? values : values.map(Math.floor)) };
   });
 }
 

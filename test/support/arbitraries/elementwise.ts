@@ -55,6 +55,8 @@ export const elementwiseArbitraries: Readonly<Record<string, Drawing>> = Object.
   ...names('div pow', binary(positive)),
   ['clamp', clamp],
   ['to', to],
+  // To f32, which every adapter has.
+  ['toFloat', withAttrs({ dtype: 'f32' })],
   ['where', where],
   ['logicalNot', logical(unary)],
   ...names('logicalAnd logicalOr', logical(broadcast)),

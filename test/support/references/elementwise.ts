@@ -48,6 +48,7 @@ export const elementwiseReferences: Readonly<Record<string, OpReference>> = {
   logicalNot: unary((x) => Number(x === 0)),
   to: ({ dtype }: { dtype: string }) =>
     elementwise((x) => (dtype === 'bool' ? Number(x !== 0) : dtype === 'f32' ? x : Math.trunc(x))),
+  toFloat: () => elementwise((x) => x),
   where: () => elementwise((condition, a, b) => (condition === 0 ? b : a)),
   clamp: ({ min = -Infinity, max = Infinity }: { min?: number; max?: number }) =>
     elementwise((x) => Math.min(Math.max(x, min), max)),

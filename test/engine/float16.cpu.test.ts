@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../../nn/float16.js';
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../../engine/float16.js';
 
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);
