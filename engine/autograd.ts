@@ -107,7 +107,7 @@ export function gradSince(
   options: GradOptions = {},
 ): Tensor[] {
   if (options.allowUnused && !output.tracksGrad) return inputs.map((input) => input.zerosLike());
-  const grads = differentiate(output, inputs, options, oldest);
+  const grads = differentiate('grad', output, inputs, options, oldest);
   const given = new Set<Tensor>();
   return inputs.map((input, index) => {
     const gradient = grads.get(input);
@@ -143,7 +143,7 @@ export function backward(output: Tensor, gradOutput?: Tensor, { retainGraph = fa
   for (const node of nodes) {
     for (const input of node.inputs) if (input.requiresGrad && !input.node) leaves.add(input);
   }
-  const grads = differentiate(output, [...leaves], gradOutput ? { gradOutput } : {});
+  const grads = differentiate('backward', output, [...leaves], gradOutput ? { gradOutput } : {});
   if (!retainGraph) for (const node of nodes) node.spent = true;
   for (const leaf of leaves) {
     const gradient = grads.get(leaf);
@@ -155,6 +155,7 @@ export function backward(output: Tensor, gradOutput?: Tensor, { retainGraph = fa
 }
 
 function differentiate(
+  caller: string,
   output: Tensor,
   inputs: readonly Tensor[],
   options: GradOptions,
@@ -163,13 +164,13 @@ function differentiate(
   const { createGraph = false } = options;
   const { device } = output;
   if (!output.tracksGrad) {
-    throw new GradError('grad: the output has no graph; it was computed without an input that requires gradients');
+    throw new GradError(`${caller}: the output has no graph; it was computed without an input that requires gradients`);
   }
   const nodes = reachable(output, oldest);
   const wanted = reachesAny(nodes, new Set(inputs));
   return withGrad(device, createGraph, () => {
     const pending = new PendingGrads(createGraph, new Set(inputs), latestTensorId());
-    pending.add(output, seedGradient(output, options.gradOutput));
+    pending.add(output, seedGradient(caller, output, options.gradOutput));
     for (const node of [...nodes.values()].sort((a, b) => b.id - a.id)) {
       if (!wanted.has(node)) continue;
       const grads = node.outputs.map((tensor) => pending.complete(tensor));
@@ -212,18 +213,18 @@ function checkReplay(node: GraphNode): void {
   );
 }
 
-function seedGradient(output: Tensor, gradOutput: Tensor | undefined): Tensor {
+function seedGradient(caller: string, output: Tensor, gradOutput: Tensor | undefined): Tensor {
   if (gradOutput) {
     if (!sameShape(gradOutput.shape, output.shape)) {
       throw new GradError(
-        `grad: gradOutput has shape ${formatShape(gradOutput.shape)}; expected the output's ${formatShape(output.shape)}`,
+        `${caller}: gradOutput has shape ${formatShape(gradOutput.shape)}; expected the output's ${formatShape(output.shape)}`,
       );
     }
     return gradOutput;
   }
   if (output.size !== 1) {
     throw new GradError(
-      `grad: the output has shape ${formatShape(output.shape)}; expected a scalar, or give gradOutput of that shape`,
+      `${caller}: the output has shape ${formatShape(output.shape)}; expected a scalar, or give gradOutput of that shape`,
     );
   }
   return output.onesLike();

@@ -2,7 +2,7 @@ import avgPoolSource from '../../shaders/avg_pool.wgsl';
 import { float } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import { defineKernel, strideWorkgroups } from '../kernel.js';
-import { applyOne, defineOp, nth, type Op } from '../op.js';
+import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './pair.js';
 import { pooledShape, poolWindow, type PoolWindow, type WindowOptions } from './pool-window.js';
@@ -46,7 +46,10 @@ const avgPoolOp: Op<AvgPoolAttrs> = defineOp<AvgPoolAttrs>({
   name: 'avgPool2d',
   summary: 'The mean of each window.',
   samples: WINDOWS.map((attrs) => ({ shapes: [attrs.shape], attrs })),
-  infer: (_, attrs) => [{ shape: pooledShape(attrs), dtype: 'f32' }],
+  infer: (inputs, attrs) => {
+    expectDType('avgPool2d', inputs, 'f32');
+    return [{ shape: pooledShape(attrs), dtype: 'f32' }];
+  },
   run: ({ inputs, outputs, attrs }) => {
     dispatchPool('pool', attrs, nth(inputs, 0), nth(outputs, 0));
   },
@@ -57,7 +60,10 @@ const spreadOp: Op<AvgPoolAttrs> = defineOp<AvgPoolAttrs>({
   name: 'avgPool2dSpread',
   summary: 'Window values divided among their elements: the gradient of avgPool2d, and its adjoint.',
   samples: WINDOWS.map((attrs) => ({ shapes: [pooledShape(attrs)], attrs })),
-  infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
+  infer: (inputs, { shape }) => {
+    expectDType('avgPool2dSpread', inputs, 'f32');
+    return [{ shape, dtype: 'f32' }];
+  },
   run: ({ inputs, outputs, attrs }) => {
     dispatchPool('spread', attrs, nth(inputs, 0), nth(outputs, 0));
   },

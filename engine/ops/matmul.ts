@@ -153,7 +153,10 @@ const linearOp = defineOp<Readonly<Record<string, never>>>({
     { shapes: [[4, 6], [5, 6], [5]], attrs: {} },
     { shapes: [[1, 17], [3, 17], [3]], attrs: {} },
   ],
-  infer: (inputs) => [{ shape: [nth(inputs, 0).shape[0] ?? 0, nth(inputs, 1).shape[0] ?? 0], dtype: 'f32' }],
+  infer: (inputs) => {
+    expectDType('linear', inputs, 'f32');
+    return [{ shape: [nth(inputs, 0).shape[0] ?? 0, nth(inputs, 1).shape[0] ?? 0], dtype: 'f32' }];
+  },
   run: ({ device, inputs, outputs }) => {
     const [x, weight, bias, out] = [nth(inputs, 0), nth(inputs, 1), nth(inputs, 2), nth(outputs, 0)];
     const [M = 0, K = 0] = x.shape;

@@ -1,7 +1,7 @@
 import maxPoolSource from '../../shaders/max_pool.wgsl';
 import { float } from '../dtype.js';
 import { defineKernel, strideWorkgroups, type Kernel } from '../kernel.js';
-import { apply, applyOne, defineOp, nth, type InputDraw, type Op, type OpSample } from '../op.js';
+import { apply, applyOne, defineOp, expectDType, nth, type InputDraw, type Op, type OpSample } from '../op.js';
 import type { Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import type { Pair } from './pair.js';
@@ -83,7 +83,8 @@ const maxPoolOp: Op<PoolWindow> = defineOp<PoolWindow>({
   name: 'maxPool2d',
   summary: 'The largest element of each window, and where it is.',
   samples: WINDOWS.map((attrs) => ({ shapes: [attrs.shape], attrs })),
-  infer: (_, attrs) => {
+  infer: (inputs, attrs) => {
+    expectDType('maxPool2d', inputs, 'f32');
     const shape = pooledShape(attrs);
     return [
       { shape, dtype: 'f32' },
@@ -101,7 +102,10 @@ const scatterOp: Op<PoolWindow> = defineOp<PoolWindow>({
   name: 'maxPool2dScatter',
   summary: 'Window values sent to the elements that max-pooling chose: the gradient of maxPool2d.',
   samples: movingSamples(pooledShape),
-  infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
+  infer: (inputs, { shape }) => {
+    expectDType('maxPool2dScatter', inputs.slice(0, 1), 'f32');
+    return [{ shape, dtype: 'f32' }];
+  },
   run: ({ inputs, outputs, attrs }) => {
     dispatchPool(moveKernel, 'scatter', attrs, [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)]);
   },
@@ -112,7 +116,10 @@ const gatherOp: Op<PoolWindow> = defineOp<PoolWindow>({
   name: 'maxPool2dGather',
   summary: 'The elements that max-pooling chose, one per window: the adjoint of maxPool2dScatter.',
   samples: movingSamples(({ shape }) => shape),
-  infer: (_, attrs) => [{ shape: pooledShape(attrs), dtype: 'f32' }],
+  infer: (inputs, attrs) => {
+    expectDType('maxPool2dGather', inputs.slice(0, 1), 'f32');
+    return [{ shape: pooledShape(attrs), dtype: 'f32' }];
+  },
   run: ({ inputs, outputs, attrs }) => {
     dispatchPool(moveKernel, 'gather', attrs, [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)]);
   },

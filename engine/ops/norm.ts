@@ -191,6 +191,7 @@ const trainOp: Op<NormAttrs> = defineOp<NormAttrs>({
   samples: samplesOf(null, null),
   infer: (inputs) => {
     const { shape } = nth(inputs, 0);
+    expectDType('batchNorm2dTrain', inputs, 'f32');
     const statistics = { shape: [shape[1] ?? 0], dtype: 'f32' } as const;
     return [{ shape, dtype: 'f32' }, statistics, statistics];
   },
@@ -287,7 +288,10 @@ const evalOp: Op<NormAttrs> = defineOp<NormAttrs>({
   name: 'batchNorm2dEval',
   summary: 'Batch normalisation by running statistics.',
   samples: samplesOf(null, null, null, { dtype: 'f32', range: [0.25, 4] }),
-  infer: (inputs) => [{ shape: nth(inputs, 0).shape, dtype: 'f32' }],
+  infer: (inputs) => {
+    expectDType('batchNorm2dEval', inputs, 'f32');
+    return [{ shape: nth(inputs, 0).shape, dtype: 'f32' }];
+  },
   run: ({ inputs, outputs, attrs }) => {
     applyAffine(nth(inputs, 0), nth(outputs, 0), attrs.eps, {
       gamma: nth(inputs, 1),
