@@ -31,7 +31,19 @@ export * from './ops/create.js';
 export * from './ops/elementwise.js';
 export * from './ops/activation.js';
 export * from './ops/indexing.js';
-export * from './ops/movement.js';
+export {
+  concat,
+  expand,
+  flatten,
+  permute,
+  reshape,
+  slice,
+  squeeze,
+  stack,
+  transpose,
+  unsqueeze,
+  type Range,
+} from './ops/movement.js';
 export * from './ops/arrange.js';
 export { argmax, argmin, max, mean, min, sum, type ReduceOptions } from './ops/reduce.js';
 export * from './ops/statistics.js';
@@ -39,7 +51,7 @@ export * from './ops/sort.js';
 export * from './ops/softmax.js';
 export * from './ops/cross-entropy.js';
 export * from './ops/losses.js';
-export * from './ops/loss-reduction.js';
+export type { Reduction } from './ops/loss-reduction.js';
 export type { Pair } from './ops/pair.js';
 export * from './ops/max-pool.js';
 export * from './ops/avg-pool.js';
@@ -47,7 +59,8 @@ export * from './ops/adaptive-pool.js';
 export type { WindowOptions } from './ops/pool-window.js';
 export { batchNorm2d, type BatchNormOptions } from './ops/norm.js';
 export * from './ops/norm-groups.js';
-export * from './random.js';
+export { Generator, PURPOSES } from './random.js';
+export type { GeneratorOptions, GeneratorState, Purpose, Seed } from './random.js';
 export * from './ops/random.js';
 export { linear, matmul } from './ops/matmul.js';
 export type { TensorMethods } from './ops/methods.js';

@@ -61,6 +61,7 @@ const WINDOWS: readonly PoolWindow[] = [
   { shape: [1, 2, 6, 7], kernel: [2, 2], stride: [3, 3], padding: [0, 0] },
   { shape: [1, 1, 4, 8], kernel: [3, 2], stride: [2, 2], padding: [1, 0] },
   { shape: [1, 2, 8, 8], kernel: [5, 5], stride: [2, 2], padding: [2, 2] },
+  { shape: [1, 1, 5, 8], kernel: [3, 3], stride: [1, 1], padding: [1, 1] },
   { shape: [1, 2, 7, 8], kernel: [2, 2], stride: [2, 2], padding: [0, 0], ceilMode: true },
   { shape: [2, 1, 6, 7], kernel: [3, 2], stride: [2, 3], padding: [1, 0], ceilMode: true },
 ];

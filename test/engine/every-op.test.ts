@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as engine from '../../engine/index.js';
 import { LimitError, registeredOps, type Device } from '../../engine/index.js';
+import { compositions } from '../support/compositions/index.js';
+import { checksOfComposition } from '../support/compositions/composition.js';
 import { testDevice } from '../support/device.js';
 import {
   arraysOf,
@@ -32,7 +35,7 @@ afterAll(() => {
   another.destroy();
 });
 
-const checks = everyCheck();
+const checks = [...everyCheck(), ...compositions.flatMap(checksOfComposition)];
 
 describe('the records', () => {
   it('have a definition and samples each, and no definition is left over', () => {
@@ -50,6 +53,25 @@ describe('the records', () => {
       (op) => op.differentiable && !checksOf(op).some((check) => size(check) > 0 && size(check) <= 300),
     );
     expect(lacking.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+describe('the functions that compute tensors', () => {
+  /** What makes tensors, differentiates, or looks after them; tested by files of their own. */
+  const others =
+    'tensor zeros ones full arange zerosLike onesLike rand randn manualSeed generatorOf ' +
+    'grad backward noGrad enableGrad vjp jvp jacobian batchJacobian checkpoint customOp gradcheck gradgradcheck ' +
+    'detectAnomaly profile verifyDevice keep apply applyOne defineOp defineKernel foldWorkgroups strideWorkgroups';
+  /** Other ways to call ops that have a record or stand in the list of compositions. */
+  const variants = 'mutualInformationParts mutualInformationComposed boostedCrossEntropyComposed';
+
+  it('have a record or are among the compositions, each', () => {
+    const known = new Set([...registeredOps.keys(), ...compositions.map(({ name }) => name)]);
+    const functions = Object.entries(engine).filter(
+      ([name, value]) => typeof value === 'function' && /^[a-z]/.test(name),
+    );
+    const rest = functions.map(([name]) => name).filter((name) => !known.has(name));
+    expect(rest.sort()).toEqual(`${others} ${variants}`.split(' ').sort());
   });
 });
 

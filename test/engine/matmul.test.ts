@@ -3,7 +3,7 @@ import { ShapeError, full, grad, linear, matmul, tensor, zeros, type Device, typ
 import { chooseGemm, gemm, type GemmVariant } from '../../engine/ops/gemm.js';
 import { testDevice } from '../support/device.js';
 import { expectGolden, loadGolden } from '../support/golden.js';
-import { expectDerivatives, expectForward, samplesOf, upload, type OpCheck } from '../support/op-check.js';
+import { expectDerivatives, expectForward, upload, type OpCheck } from '../support/op-check.js';
 import { at, broadcast, build, distance, sizeOf, type NdArray, type Reference } from '../support/reference.js';
 import { uniformFloats } from '../support/values.js';
 
@@ -77,14 +77,12 @@ const operands: readonly [readonly number[], readonly number[]][] = [
 ];
 
 const checks: OpCheck[] = [
-  ...samplesOf('matmul', product),
   ...operands.map((shapes): OpCheck => ({
     name: `matmul ${JSON.stringify(shapes)}`,
     shapes,
     call: ([a, b]) => a && b && matmul(a, b),
     definition: product(),
   })),
-  ...samplesOf('linear', () => affine),
 ];
 
 describe('matmul and linear', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../engine/errors.js';
 import { normalTail } from '../../engine/normal.js';
 import { Generator, addU64, philox4x32, type GeneratorState } from '../../engine/random.js';
+import { PHILOX_VECTORS } from '../support/philox-vectors.js';
 
 type Counter = [number, number, number, number];
 
@@ -28,25 +29,7 @@ function moment(samples: Float32Array, power: number): number {
 }
 
 describe('philox4x32', () => {
-  // The known-answer vectors that the authors publish with their implementation, Random123.
-  const vectors: [Counter, [number, number], number[]][] = [
-    [
-      [0, 0, 0, 0],
-      [0, 0],
-      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
-    ],
-    [
-      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
-      [0xffffffff, 0xffffffff],
-      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
-    ],
-    [
-      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
-      [0xa4093822, 0x299f31d0],
-      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
-    ],
-  ];
-  it.each(vectors)('gives the published words for counter %j, key %j', (counter, key, words) => {
+  it.each(PHILOX_VECTORS)('gives the published words for counter $counter, key $key', ({ counter, key, words }) => {
     expect(block(counter, key)).toEqual(words);
   });
 });

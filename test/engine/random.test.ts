@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import randomSource from '../../shaders/random.wgsl';
 import { ArgumentError, DTypeError, ShapeError } from '../../engine/errors.js';
-import { grad, ones, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
+import { defineKernel, grad, ones, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
 import { dropout, generatorOf, manualSeed, rand, randn } from '../../engine/ops/random.js';
 import { Generator, wordsAt, type GeneratorState } from '../../engine/random.js';
 import { testDevice } from '../support/device.js';
+import { PHILOX_VECTORS } from '../support/philox-vectors.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -26,6 +28,38 @@ async function expectBits(x: Tensor, expected: Float32Array<ArrayBuffer>): Promi
   expect(found.length).toBe(wanted.length);
   expect(found.findIndex((word, i) => word !== wanted[i])).toBe(-1);
 }
+
+describe('Philox on the GPU', () => {
+  // The functions of the shipped kernel, with an entry point that shows all bits of the words.
+  const functions = randomSource.slice(
+    randomSource.indexOf('// High 32 bits'),
+    randomSource.indexOf('//#if KIND == normal\n// Linear'),
+  );
+  const kernel = defineKernel({
+    name: 'philox_words',
+    bindings: ['write'],
+    source: `
+struct Params { key: vec2u, pad: vec2u, counter: vec4u }
+@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<storage, read_write> words: vec4u;
+${functions}
+@compute @workgroup_size(1) fn main() { words = philox(params.counter); }`,
+  });
+
+  it.each(PHILOX_VECTORS)(
+    'gives the published words for counter $counter, key $key',
+    async ({ counter, key, words }) => {
+      const result = zeros([4], { device, dtype: 'u32' });
+      device.dispatch({ kernel, buffers: [result.range], uniforms: [...key, 0, 0, ...counter], workgroups: [1] });
+      expect([...(await result.data())]).toEqual(words);
+      // The whole kernel makes the same block of it: its numbers are the upper 24 bits.
+      const [a, b, c, d] = counter;
+      const generator = Generator.fromState({ seed: key, offset: [a, b], stream: [c, d] });
+      const uniform = await rand([4], { device, generator }).data();
+      expect([...uniform]).toEqual(words.map((word) => (word >>> 8) / 2 ** 24));
+    },
+  );
+});
 
 describe.each(SIZES)('%d numbers', (n) => {
   it('are the CPU generator’s, to the bit', async () => {

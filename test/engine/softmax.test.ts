@@ -6,15 +6,14 @@ import {
   grad,
   logSoftmax,
   logSumExp,
-  nllLoss,
   softmax,
   tensor,
   zeros,
   type Device,
 } from '../../engine/index.js';
 import { testDevice } from '../support/device.js';
-import { expectDerivatives, expectForward, samplesOf, type OpCheck } from '../support/op-check.js';
-import { at, build, distance, sizeOf, type NdArray, type Reference } from '../support/reference.js';
+import { at, distance, type NdArray } from '../support/reference.js';
+import { logProbabilities } from '../support/references/softmax.js';
 import { uniformFloats } from '../support/values.js';
 
 let device: Device;
@@ -25,54 +24,7 @@ afterAll(() => {
   device.destroy();
 });
 
-/** ln sum exp of the row through `index`, the largest term taken out. */
-function rowLogSum(x: NdArray, axis: number, index: readonly number[]): number {
-  const row = Array.from({ length: x.shape[axis] ?? 0 }, (_, k) => at(x, index.with(axis, k)));
-  const m = row.reduce((a, b) => Math.max(a, b));
-  return m + Math.log(row.reduce((sum, value) => sum + Math.exp(value - m), 0));
-}
-
-const one =
-  (f: (x: NdArray) => NdArray): Reference =>
-  ([x]) => {
-    if (!x) throw new RangeError('expected one input');
-    return f(x);
-  };
-
-/** logSoftmax by its definition; each row's sum is formed once. */
-function logProbabilities(x: NdArray, axis: number): NdArray {
-  const sums = new Map<string, number>();
-  return build(x.shape, (index) => {
-    const key = index.with(axis, 0).join();
-    const sum = sums.get(key) ?? rowLogSum(x, axis, index);
-    sums.set(key, sum);
-    return at(x, index) - sum;
-  });
-}
-
-interface Attrs {
-  readonly axis: number;
-}
-
-const checks: OpCheck[] = [
-  ...samplesOf('logSoftmax', ({ axis }: Attrs) => one((x) => logProbabilities(x, axis))),
-  ...samplesOf('softmax', ({ axis }: Attrs) =>
-    one((x) => {
-      const { shape, data } = logProbabilities(x, axis);
-      return { shape, data: data.map(Math.exp) };
-    }),
-  ),
-  ...samplesOf('logSumExp', ({ axis }: Attrs) =>
-    one((x) => build(x.shape.toSpliced(axis, 1), (index) => rowLogSum(x, axis, index.toSpliced(axis, 0, 0)))),
-  ),
-];
-
 describe('softmax and its logarithms', () => {
-  it.each(checks)('$name computes its definition', (check) => expectForward(device, check));
-  it.each(checks.filter(({ shapes }) => sizeOf(shapes[0] ?? []) < 200))('$name has its derivatives', (check) =>
-    expectDerivatives(device, check),
-  );
-
   it('is exact for logits of +-1e4', async () => {
     const x: NdArray = {
       shape: [3, 4],
@@ -100,49 +52,7 @@ describe('softmax and its logarithms', () => {
   });
 });
 
-const labels = [3, 0, 1, 3, 2];
-
-/** Per-row cross-entropy against (1 - s) one-hot + s / C. */
-function entropies(smoothing: number): Reference {
-  return one((z) => {
-    const log = logProbabilities(z, 1);
-    const [rows = 0, classes = 0] = z.shape;
-    return build([rows], ([i = 0]) => {
-      let sum = 0;
-      for (let k = 0; k < classes; k++) {
-        sum -= (smoothing / classes + (labels[i] === k ? 1 - smoothing : 0)) * at(log, [i, k]);
-      }
-      return sum;
-    });
-  });
-}
-
-const total = (y: NdArray): number => y.data.reduce((a, b) => a + b, 0);
-
-const losses: OpCheck[] = [0, 0.1, 1].flatMap((labelSmoothing) =>
-  (['none', 'sum', 'mean'] as const).map((reduction) => ({
-    name: `crossEntropy ${reduction}, smoothing ${labelSmoothing}`,
-    shapes: [[5, 4]],
-    call: ([z]) => z && crossEntropy(z, tensor(Int32Array.from(labels), { device }), { reduction, labelSmoothing }),
-    definition: (inputs) => {
-      const rows = entropies(labelSmoothing)(inputs);
-      if (reduction === 'none') return rows;
-      return build([], () => total(rows) / (reduction === 'mean' ? 5 : 1));
-    },
-  })),
-);
-
-const nll: OpCheck = {
-  name: 'nllLoss',
-  shapes: [[5, 4]],
-  call: ([z]) => z && nllLoss(z, tensor(Int32Array.from(labels), { device })),
-  definition: one((z) => build([], () => -labels.reduce((sum, label, i) => sum + at(z, [i, label]), 0) / 5)),
-};
-
 describe('cross-entropy', () => {
-  it.each([...losses, nll])('$name computes its definition', (check) => expectForward(device, check));
-  it.each([...losses, nll])('$name has its derivatives', (check) => expectDerivatives(device, check));
-
   it('is finite, with a gradient of probabilities, where the prediction is wrong by 2e4', async () => {
     const z = tensor(
       [

@@ -14,12 +14,8 @@ import {
   variance,
   zeros,
   type Device,
-  type NormOptions,
-  type VarianceOptions,
 } from '../../engine/index.js';
 import { testDevice } from '../support/device.js';
-import { expectDerivatives, expectForward, type OpCheck } from '../support/op-check.js';
-import { build, forEachIndex, input, type Reference } from '../support/reference.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -29,84 +25,13 @@ afterAll(() => {
   device.destroy();
 });
 
-/** `combine` of the elements that share all coordinates but those of `axes`. */
-function over(axes: readonly number[], keepDim: boolean, combine: (values: readonly number[]) => number): Reference {
-  return ([x]) => {
-    const groups = new Map<string, number[]>();
-    forEachIndex(input(x).shape, (index, flat) => {
-      const key = index.map((place, axis) => (axes.includes(axis) ? 0 : place)).join();
-      groups.set(key, [...(groups.get(key) ?? []), input(x).data[flat] ?? Number.NaN]);
-    });
-    const kept = input(x).shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-    const result = build(kept, (index) => combine(groups.get(index.join()) ?? []));
-    return keepDim ? result : { shape: kept.filter((_, axis) => !axes.includes(axis)), data: result.data };
-  };
-}
-
-const spread = (values: readonly number[], correction: number): number => {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return values.reduce((total, value) => total + (value - mean) ** 2, 0) / (values.length - correction);
-};
 const pNorm = (values: readonly number[], p: number): number => {
   if (p === 0) return values.filter((value) => value !== 0).length;
   if (p === Infinity) return Math.max(...values.map(Math.abs));
   return values.reduce((total, value) => total + Math.abs(value) ** p, 0) ** (1 / p);
 };
 
-const places = [
-  { shape: [7], axes: [0] },
-  { shape: [3, 4, 5], axes: [1] },
-  { shape: [3, 4, 5], axes: [0, 2] },
-  { shape: [1, 6], axes: [1] },
-];
-
-const varianceOptions: readonly VarianceOptions[] = [{}, { correction: 0, keepDim: true }];
-const normOptions: readonly NormOptions[] = [0, 0.5, 1, 1.5, 2, 3, Infinity].map((p) => ({ p, keepDim: p === 2 }));
-
-const checks: readonly OpCheck[] = places.flatMap(({ shape, axes }) => {
-  const at = `over [${axes.join()}] of [${shape.join()}]`;
-  return [
-    ...varianceOptions.flatMap((options): OpCheck[] => {
-      const { correction = 1, keepDim = false } = options;
-      return [
-        {
-          name: `variance ${at}, correction ${correction}`,
-          shapes: [shape],
-          call: ([x]) => x && variance(x, axes, options),
-          definition: over(axes, keepDim, (values) => spread(values, correction)),
-        },
-        {
-          name: `std ${at}, correction ${correction}`,
-          shapes: [shape],
-          call: ([x]) => x && std(x, axes, options),
-          definition: over(axes, keepDim, (values) => Math.sqrt(spread(values, correction))),
-        },
-      ];
-    }),
-    ...[true, false].map((keepDim): OpCheck => ({
-      name: `prod ${at}${keepDim ? ', axes kept' : ''}`,
-      shapes: [shape],
-      call: ([x]) => x && prod(x, axes, { keepDim }),
-      definition: over(axes, keepDim, (values) => values.reduce((product, value) => product * value, 1)),
-    })),
-    ...normOptions.map((options): OpCheck => {
-      const { p = 2, keepDim = false } = options;
-      return {
-        name: `norm ${at}, p = ${p}`,
-        shapes: [shape],
-        // Away from 0, where powers below 2 have no second derivative.
-        domain: [0.2, 2],
-        call: ([x]) => x && norm(x, { ...options, axes }),
-        definition: over(axes, keepDim, (values) => pNorm(values, p)),
-      };
-    }),
-  ];
-});
-
 describe('statistics', () => {
-  it.each(checks)('$name computes its definition', (check) => expectForward(device, check));
-  it.each(checks)('$name has its derivatives', (check) => expectDerivatives(device, check));
-
   it('have the methods var, std, norm', async () => {
     const x = tensor([1, 2, 4], { device });
     expect(await x.var().item()).toBeCloseTo(7 / 3, 5);

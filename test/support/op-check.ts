@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { grad, registeredOps, tensor, type Device, type Tensor } from '../../engine/index.js';
+import { grad, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { distance, numericGradient, numericHessianProduct, sizeOf, type NdArray, type Reference } from './reference.js';
 import { uniformFloats } from './values.js';
 
@@ -18,19 +18,6 @@ export interface Tolerances {
   readonly forward?: number;
   readonly first?: number;
   readonly second?: number;
-}
-
-/** The samples of a registered op against a definition that depends on their attributes. */
-export function samplesOf(name: string, definition: (attrs: never) => Reference): OpCheck[] {
-  const op = registeredOps.get(name);
-  if (!op) throw new RangeError(`no op is called ${name}`);
-  return op.samples.map((sample, number) => ({
-    name: `${name} #${number}`,
-    shapes: sample.shapes,
-    call: (inputs) => sample.call(inputs)[0],
-    definition: definition(sample.attrs as never),
-    domain: op.domain,
-  }));
 }
 
 function draw(shape: readonly number[], seed: number, [low, high]: readonly [number, number]): NdArray {

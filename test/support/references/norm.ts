@@ -19,7 +19,8 @@ export function channelStatistics(x: NdArray): { mean: number[]; variance: numbe
   return { mean, variance: average((flat, c) => ((x.data[flat] ?? Number.NaN) - (mean[c] ?? 0)) ** 2) };
 }
 
-function normalise(
+/** (x - mean) / sqrt(variance + eps) * gamma + beta, of the inputs x, gamma, beta. */
+export function normalise(
   inputs: readonly (NdArray | undefined)[],
   mean: ArrayLike<number>,
   variance: ArrayLike<number>,
