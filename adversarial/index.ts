@@ -32,3 +32,4 @@ export type {
   TrainingProgress,
   TrainingResult,
 } from './trainer.js';
+export { verifyDevice } from './verify-device.js';

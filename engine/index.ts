@@ -23,7 +23,7 @@ export { apply, applyOne, defineOp, registeredOps, type Op, type OutputSpec, typ
 export type { BackwardCall, BackwardRule, InputDraw, OpSample, RegisteredOp } from './op.js';
 export { profile, type KernelCost, type Profile } from './profile.js';
 export type { Counters } from './recorder.js';
-export { verifyDevice, type KernelCheck } from './verify/verify.js';
+export type { KernelCheck } from './verify/verify.js';
 export type { DispatchTrace } from './timestamps.js';
 export type { Shape } from './shape.js';
 export { Tensor, keep, type GradHook, type NestedArray } from './tensor.js';

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Device } from '../../engine/device.js';
 import { NoAdapterError } from '../../engine/errors.js';
-import { verifyDevice, type KernelCheck } from '../../engine/verify/verify.js';
+import { verifyDevice } from '../../adversarial/verify-device.js';
+import type { KernelCheck } from '../../engine/verify/verify.js';
 import { ADAPTER_NAMES, type AdapterChoice, type AdapterKind, type AdapterOptions } from '../../node/adapter.js';
 import { version } from '../../package.json';
 import type { Context, RunCommand } from '../context.js';

@@ -1,23 +1,27 @@
 /** The self-test's cases: what each kernel family computes on the GPU beside what it should be. */
 import { grad } from '../autograd.js';
-import type { Device } from '../device.js';
-import { conv2d } from '../ops/conv.js';
+import { detectAnomaly } from '../anomaly.js';
+import { avgPool2d } from '../ops/avg-pool.js';
+import { boostedCrossEntropy } from '../ops/boosted-cross-entropy.js';
+import { conv2d, type ConvVariant } from '../ops/conv.js';
 import { tensor } from '../ops/create.js';
 import { crossEntropy } from '../ops/cross-entropy.js';
 import { add, exp, log, maximum, mul, sub, tanh } from '../ops/elementwise.js';
+import { gemm, type GemmVariant } from '../ops/gemm.js';
 import { matmul } from '../ops/matmul.js';
+import { maxPool2d } from '../ops/max-pool.js';
 import { mutualInformation } from '../ops/mutual-information.js';
 import { batchNorm2d } from '../ops/norm.js';
-import { maxPool2d } from '../ops/max-pool.js';
 import { dropout, rand, randn } from '../ops/random.js';
 import { argmax, mean, sum } from '../ops/reduce.js';
 import { logSoftmax, softmax } from '../ops/softmax.js';
 import { Generator } from '../random.js';
-import type { Shape } from '../shape.js';
-import { sizeOf } from '../shape.js';
-import type { Tensor } from '../tensor.js';
+import { gradients, leaf, pair, type KernelCase } from './kernel-case.js';
+import { MOVEMENT_CASES } from './movement-checks.js';
 import {
+  avgPoolReference,
   batchNormReference,
+  boostedCrossEntropyReference,
   convReference,
   crossEntropyReference,
   matmulReference,
@@ -29,41 +33,6 @@ import {
   type ConvSizes,
   type Values,
 } from './reference.js';
-
-/** A tensor, and the values that it should have. */
-export interface Expectation {
-  readonly got: Tensor;
-  readonly expected: Values;
-}
-
-/** One kernel family's case. */
-export interface KernelCase {
-  readonly name: string;
-  /** The largest error allowed, as a part of the largest expected magnitude; 0 where the bits have to agree. */
-  readonly tolerance: number;
-  /** Records the work; tensors that it makes belong to the caller's scope. */
-  readonly run: (device: Device) => readonly Expectation[];
-}
-
-/** Normal numbers, the same at every call with the same seed. */
-function normal(count: number, seed: number): Float32Array<ArrayBuffer> {
-  return new Generator(seed).normal(count);
-}
-
-/** A leaf tensor of normal numbers, with those numbers. */
-function leaf(device: Device, shape: Shape, seed: number): { t: Tensor; values: Float32Array } {
-  const values = normal(sizeOf(shape), seed);
-  return { t: tensor(values, { shape, device }).requireGrad(), values };
-}
-
-/** The gradients of `output` for a given gradient at it. */
-function gradients(output: Tensor, inputs: readonly Tensor[], dy: Tensor): Tensor[] {
-  return grad(output, inputs, { gradOutput: dy });
-}
-
-function pair(got: Tensor | undefined, expected: Values): Expectation[] {
-  return got ? [{ got, expected }] : [];
-}
 
 function matmulCase(m: number, k: number, n: number): KernelCase {
   return {
@@ -77,17 +46,40 @@ function matmulCase(m: number, k: number, n: number): KernelCase {
   };
 }
 
-function convCase(name: string, sizes: ConvSizes, part: 'forward' | 'dX' | 'dW'): KernelCase {
+/** The variants that a product of this size may be computed by, and the one that its size does not choose. */
+const VARIANTS: readonly GemmVariant[] = [
+  { kind: 'tile', t: 4, opaque: true, splits: 1 },
+  { kind: 'tile', t: 8, opaque: false, splits: 2 },
+  { kind: 'quad', q: 4, threads: 4, splits: 1 },
+];
+
+const GEMM_VARIANTS: KernelCase = {
+  name: 'matmul, every variant',
+  tolerance: 1e-5,
+  run: (device) => {
+    const [m, k, n] = [37, 50, 41];
+    const [a, b] = [leaf(device, [m, k], 1), leaf(device, [k, n], 2)];
+    const expected = matmulReference(a.values, b.values, [m, k, n]);
+    return VARIANTS.filter(({ kind }) => kind === 'tile' || device.caps.subgroupSize >= 4).map((variant) => {
+      const got = device.empty([m, n]);
+      gemm(device, { a: a.t, b: b.t, out: got, M: m, N: n, K: k }, variant);
+      return { got, expected };
+    });
+  },
+};
+
+function convCase(name: string, sizes: ConvSizes, part: 'forward' | 'dX' | 'dW', variant?: ConvVariant): KernelCase {
   const { n, c, h, w, k, r, stride, padding, groups } = sizes;
   return {
-    name: `conv2d ${name}, ${part}`,
-    tolerance: 1e-5,
+    name: `conv2d ${name}${variant ? ` by ${variant}` : ''}, ${part}`,
+    // Winograd's transforms cost two or three bits.
+    tolerance: variant === 'winograd' ? 4e-5 : 1e-5,
     run: (device) => {
       const x = leaf(device, [n, c, h, w], 3);
       const weight = leaf(device, [k, c / groups, r, r], 4);
       const dy = leaf(device, [n, k, outputLength(h, sizes), outputLength(w, sizes)], 5);
       const expected = convReference(x.values, weight.values, dy.values, sizes);
-      const y = conv2d(x.t, weight.t, null, { stride, padding, groups });
+      const y = conv2d(x.t, weight.t, null, { stride, padding, groups, ...(variant && { variant }) });
       switch (part) {
         case 'forward':
           return pair(y, expected.y);
@@ -107,6 +99,9 @@ const CONVOLUTIONS: readonly (readonly [string, ConvSizes])[] = [
   ['3x3 stride 2, 2 groups', { n: 2, c: 4, h: 11, w: 9, k: 6, r: 3, stride: 2, padding: 1, groups: 2 }],
   ['5x5', { n: 2, c: 3, h: 9, w: 10, k: 5, r: 5, stride: 1, padding: 2, groups: 1 }],
 ];
+
+/** What every variant can compute. */
+const WINOGRAD: ConvSizes = { n: 2, c: 16, h: 14, w: 13, k: 16, r: 3, stride: 1, padding: 1, groups: 1 };
 
 function mutualInformationCase(m: number, c: number): KernelCase {
   return {
@@ -180,6 +175,19 @@ const POOLING: KernelCase = {
   },
 };
 
+const AVERAGES: KernelCase = {
+  name: 'average pooling and its gradient',
+  tolerance: 1e-6,
+  run: (device) => {
+    const sizes = { planes: 6, h: 11, w: 8, size: 2 };
+    const x = leaf(device, [2, 3, sizes.h, sizes.w], 11);
+    const dy = leaf(device, [2, 3, 5, 4], 12);
+    const expected = avgPoolReference(x.values, dy.values, sizes);
+    const y = avgPool2d(x.t, sizes.size);
+    return [...pair(y, expected.y), ...pair(gradients(y, [x.t], dy.t)[0], expected.dx)];
+  },
+};
+
 const BATCH_NORM: KernelCase = {
   name: 'batch norm and its gradient',
   tolerance: 1e-5,
@@ -222,6 +230,34 @@ const CROSS_ENTROPY: KernelCase = {
   },
 };
 
+const BOOSTED_CROSS_ENTROPY: KernelCase = {
+  name: 'boosted cross-entropy and its gradient',
+  tolerance: 2e-6,
+  run: (device) => {
+    const { t, values } = leaf(device, [33, 10], 25);
+    const labels = Int32Array.from(new Generator(26).integers(33, 10));
+    const loss = boostedCrossEntropy(t, tensor(labels, { device }));
+    const { loss: expected, dz } = boostedCrossEntropyReference(values, labels, 33, 10);
+    return [...pair(loss, expected), ...pair(grad(loss, [t])[0], dz)];
+  },
+};
+
+const ANOMALIES: KernelCase = {
+  name: 'the search for infinities and NaNs',
+  tolerance: 0,
+  run: async (device) => {
+    const found = async (at: number, value: number): Promise<number> => {
+      const x = tensor(new Float32Array(1000).fill(1).fill(value, at, at + 1), { device });
+      const failure: unknown = await detectAnomaly(device, () => mul(x, x)).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      return Number(/at element (\d+)/.exec(String(failure))?.[1] ?? -1);
+    };
+    return [{ got: [await found(777, NaN), await found(3, Infinity), await found(5, 2)], expected: [777, 3, -1] }];
+  },
+};
+
 const RANDOM: KernelCase = {
   name: 'random numbers, bit for bit',
   tolerance: 0,
@@ -243,17 +279,25 @@ const RANDOM: KernelCase = {
 /** Every case, in the order in which they run. */
 export const KERNEL_CASES: readonly KernelCase[] = [
   ELEMENTWISE,
+  ...MOVEMENT_CASES,
   REDUCTIONS,
   matmulCase(5, 7, 3),
   matmulCase(64, 96, 72),
+  GEMM_VARIANTS,
   ...CONVOLUTIONS.flatMap(([name, sizes]) =>
     (['forward', 'dX', 'dW'] as const).map((part) => convCase(name, sizes, part)),
   ),
+  ...(['forward', 'dX', 'dW'] as const).flatMap((part) =>
+    (['plain', 'winograd'] as const).map((variant) => convCase('3x3', WINOGRAD, part, variant)),
+  ),
   POOLING,
+  AVERAGES,
   BATCH_NORM,
   SOFTMAX,
   CROSS_ENTROPY,
+  BOOSTED_CROSS_ENTROPY,
   mutualInformationCase(64, 10),
   mutualInformationCase(48, 40),
   RANDOM,
+  ANOMALIES,
 ];

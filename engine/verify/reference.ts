@@ -141,6 +141,25 @@ export function batchNormReference(
   return { y, dx };
 }
 
+/** Means of windows of `size` by `size` without overlap of `[planes, h, w]`, and the gradient for `dy` at them. */
+export function avgPoolReference(
+  x: Values,
+  dy: Values,
+  { planes, h, w, size }: { readonly planes: number; readonly h: number; readonly w: number; readonly size: number },
+): { y: Float64Array; dx: Float64Array } {
+  const [rows, columns] = [Math.floor(h / size), Math.floor(w / size)];
+  const y = new Float64Array(planes * rows * columns);
+  const dx = new Float64Array(planes * h * w);
+  for (let at = 0; at < dx.length; at++) {
+    const [row, column] = [Math.floor((Math.floor(at / w) % h) / size), Math.floor((at % w) / size)];
+    if (row >= rows || column >= columns) continue;
+    const window = (Math.floor(at / (h * w)) * rows + row) * columns + column;
+    y[window] = valueAt(y, window) + valueAt(x, at) / size ** 2;
+    dx[at] = valueAt(dy, window) / size ** 2;
+  }
+  return { y, dx };
+}
+
 /** Softmax over the rows of `[m, c]`, and its logarithm. */
 export function softmaxReference(z: Values, m: number, c: number): { p: Float64Array; log: Float64Array } {
   const log = new Float64Array(m * c);
@@ -163,6 +182,30 @@ export function crossEntropyReference(
   const { p, log } = softmaxReference(z, m, c);
   const loss = -total(m, (row) => valueAt(log, row * c + valueAt(labels, row))) / m;
   const dz = fill(m * c, (at) => (valueAt(p, at) - (valueAt(labels, Math.floor(at / c)) === at % c ? 1 : 0)) / m);
+  return { loss: Float64Array.of(loss), dz };
+}
+
+/** Mean boosted cross-entropy -ln q_y - ln(1 - q_k), k the strongest class but y, of logits `[m, c]`, and its gradient. */
+export function boostedCrossEntropyReference(
+  z: Values,
+  labels: Values,
+  m: number,
+  c: number,
+): { loss: Float64Array; dz: Float64Array } {
+  const { p } = softmaxReference(z, m, c);
+  const rivals = Array.from({ length: m }, (_, row) => {
+    const others = Array.from({ length: c }, (__, k) => k).filter((k) => k !== valueAt(labels, row));
+    return others.reduce((best, k) => (valueAt(z, row * c + k) > valueAt(z, row * c + best) ? k : best));
+  });
+  const ofLabel = (row: number): number => valueAt(p, row * c + valueAt(labels, row));
+  const ofRival = (row: number): number => valueAt(p, row * c + (rivals[row] ?? 0));
+  const loss = -total(m, (row) => Math.log(ofLabel(row)) + Math.log(1 - ofRival(row))) / m;
+  const dz = fill(m * c, (at) => {
+    const [row, k] = [Math.floor(at / c), at % c];
+    const odds = ofRival(row) / (1 - ofRival(row));
+    const label = valueAt(p, at) - Number(k === valueAt(labels, row));
+    return (label + odds * (Number(k === rivals[row]) - valueAt(p, at))) / m;
+  });
   return { loss: Float64Array.of(loss), dz };
 }
 

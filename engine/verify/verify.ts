@@ -1,5 +1,6 @@
 import type { Device } from '../device.js';
-import { KERNEL_CASES, type KernelCase } from './checks.js';
+import { Tensor } from '../tensor.js';
+import type { KernelCase } from './kernel-case.js';
 import type { Values } from './reference.js';
 
 /** How one kernel family did in the self-test. */
@@ -15,15 +16,18 @@ export interface KernelCheck {
 }
 
 /**
- * Runs every kernel family once on `device` and compares it with the CPU in float64: whether this GPU and its driver can
- * be trusted with the rest. Takes a few seconds on a software adapter. An error of one kernel is a check that failed; it
- * does not keep the others from running.
+ * Runs each case once on `device` and compares it with the CPU in float64. An error of one kernel is a check that failed; it does
+ * not keep the others from running.
  *
  * @param onCheck called with each check as it ends
  */
-export async function verifyDevice(device: Device, onCheck?: (check: KernelCheck) => void): Promise<KernelCheck[]> {
+export async function verifyKernels(
+  device: Device,
+  cases: readonly KernelCase[],
+  onCheck?: (check: KernelCheck) => void,
+): Promise<KernelCheck[]> {
   const checks: KernelCheck[] = [];
-  for (const kernelCase of KERNEL_CASES) {
+  for (const kernelCase of cases) {
     const check = await verifyOne(device, kernelCase);
     checks.push(check);
     onCheck?.(check);
@@ -35,7 +39,9 @@ async function verifyOne(device: Device, { name, tolerance, run }: KernelCase): 
   try {
     const error = await device.scope(async () => {
       const errors: number[] = [];
-      for (const { got, expected } of run(device)) errors.push(relativeError(await got.data(), expected));
+      for (const { got, expected } of await run(device)) {
+        errors.push(relativeError(got instanceof Tensor ? await got.data() : got, expected));
+      }
       return Math.max(...errors);
     });
     return { name, passed: error <= tolerance, error, tolerance };

@@ -61,7 +61,7 @@ describe('the functions that compute tensors', () => {
   const others =
     'tensor zeros ones full arange zerosLike onesLike rand randn manualSeed generatorOf ' +
     'grad backward noGrad enableGrad vjp jvp jacobian batchJacobian checkpoint customOp gradcheck gradgradcheck ' +
-    'detectAnomaly profile verifyDevice keep apply applyOne defineOp defineKernel foldWorkgroups strideWorkgroups';
+    'detectAnomaly profile keep apply applyOne defineOp defineKernel foldWorkgroups strideWorkgroups';
   /** Other ways to call ops that have a record or stand in the list of compositions. */
   const variants = 'mutualInformationParts mutualInformationComposed boostedCrossEntropyComposed';
 

@@ -1,0 +1,113 @@
+import type { Device } from '../engine/device.js';
+import { tensor, zeros } from '../engine/ops/create.js';
+import type { Tensor } from '../engine/tensor.js';
+import { KERNEL_CASES } from '../engine/verify/checks.js';
+import { leaf, normal, type Expectation, type KernelCase } from '../engine/verify/kernel-case.js';
+import { valueAt, type Values } from '../engine/verify/reference.js';
+import { verifyKernels, type KernelCheck } from '../engine/verify/verify.js';
+import { AdamW } from '../nn/optim/adam.js';
+import type { Optimizer } from '../nn/optim/optimizer.js';
+import { SGD } from '../nn/optim/sgd.js';
+import { linfStep } from './attacks/linf.js';
+import { MetricsRing, NATURAL_ACCURACY } from './step-metrics.js';
+
+const COUNT = 301;
+
+/** Two steps of an optimiser from the same start with the same gradients. */
+function twoSteps(device: Device, make: (parameters: Tensor[]) => Optimizer, expected: Values): Expectation[] {
+  const parameter = leaf(device, [COUNT], 40).t.detach();
+  const optimizer = make([parameter]);
+  for (const seed of [41, 42]) optimizer.step([leaf(device, [COUNT], seed).t]);
+  optimizer.dispose();
+  return [{ got: parameter, expected }];
+}
+
+/** The elements after two steps, each worked out by itself. */
+function stepped(update: (p: number, first: number, second: number) => number): Values {
+  const [p, first, second] = [normal(COUNT, 40), normal(COUNT, 41), normal(COUNT, 42)];
+  return Float64Array.from(p, (value, i) => update(value, valueAt(first, i), valueAt(second, i)));
+}
+
+const SGD_STEPS: KernelCase = {
+  name: 'SGD with momentum and weight decay',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [lr, momentum, weightDecay] = [0.1, 0.9, 0.01];
+    const expected = stepped((p, first, second) => {
+      const velocity = first + weightDecay * p;
+      const next = p - lr * velocity;
+      return next - lr * (momentum * velocity + second + weightDecay * next);
+    });
+    return twoSteps(device, (parameters) => new SGD(parameters, { lr, momentum, weightDecay }), expected);
+  },
+};
+
+const ADAM_STEPS: KernelCase = {
+  name: 'AdamW',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [lr, weightDecay, eps] = [0.1, 0.05, 1e-8];
+    const expected = stepped((start, first, second) => {
+      let [p, m, v] = [start, 0, 0];
+      [first, second].forEach((g, t) => {
+        m = 0.9 * m + 0.1 * g;
+        v = 0.999 * v + 0.001 * g * g;
+        const [mean, square] = [m / (1 - 0.9 ** (t + 1)), v / (1 - 0.999 ** (t + 1))];
+        p = p * (1 - lr * weightDecay) - (lr * mean) / (Math.sqrt(square) + eps);
+      });
+      return p;
+    });
+    return twoSteps(device, (parameters) => new AdamW(parameters, { lr, weightDecay }), expected);
+  },
+};
+
+const ATTACK_STEP: KernelCase = {
+  name: 'the step of an attack',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [point, gradient, centre] = [43, 44, 45].map((seed) => leaf(device, [COUNT], seed));
+    if (!point || !gradient || !centre) return [];
+    const [eps, stepSize] = [0.3, 0.1];
+    const clamp = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
+    const expected = Float64Array.from(point.values, (value, i) => {
+      const around = valueAt(centre.values, i);
+      const moved = value + stepSize * Math.sign(valueAt(gradient.values, i));
+      return clamp(clamp(moved, around - eps, around + eps), 0, 1);
+    });
+    return [{ got: linfStep(point.t, gradient.t, centre.t, { eps, stepSize, clipMin: 0, clipMax: 1 }), expected }];
+  },
+};
+
+const METRICS: KernelCase = {
+  name: 'the accuracy of a batch',
+  tolerance: 1e-6,
+  run: async (device) => {
+    const [rows, classes] = [67, 10];
+    const { t, values } = leaf(device, [rows, classes], 46);
+    const labels = Int32Array.from({ length: rows }, (_, row) => row % classes);
+    const hits = labels.filter((label, row) => {
+      const logits = values.subarray(row * classes, (row + 1) * classes);
+      return logits.indexOf(Math.max(...logits)) === label;
+    });
+    const ring = new MetricsRing(1);
+    const nothing = { adversarialImages: undefined, adversarialLogits: undefined, gradients: [], terms: {} };
+    ring.write(1, { ...nothing, naturalLogits: t, total: zeros([], { device }) }, tensor(labels, { device }));
+    const [read] = await ring.read();
+    ring.dispose();
+    return [{ got: [read?.metrics[NATURAL_ACCURACY] ?? NaN], expected: [hits.length / rows] }];
+  },
+};
+
+/** Every case, of the engine and of what stands on it. */
+const EVERY_CASE: readonly KernelCase[] = [...KERNEL_CASES, SGD_STEPS, ADAM_STEPS, ATTACK_STEP, METRICS];
+
+/**
+ * Runs every kernel on `device` and compares it with the CPU in float64: whether this GPU and its driver can be trusted with the
+ * rest. Takes some seconds on a software adapter. An error of one kernel is a check that failed; it does not keep the others
+ * from running.
+ *
+ * @param onCheck called with each check as it ends
+ */
+export function verifyDevice(device: Device, onCheck?: (check: KernelCheck) => void): Promise<KernelCheck[]> {
+  return verifyKernels(device, EVERY_CASE, onCheck);
+}
