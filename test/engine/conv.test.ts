@@ -21,6 +21,7 @@ import {
 import { sizeOf } from '../../engine/shape.js';
 import { testDevice } from '../support/device.js';
 import { distance } from '../support/reference.js';
+import { forEachTerm } from '../support/references/conv.js';
 import { uniformFloats } from '../support/values.js';
 
 let device: Device;
@@ -30,37 +31,6 @@ beforeAll(async () => {
 afterAll(() => {
   device.destroy();
 });
-
-/** Calls `visit` with the flat indices of every product in the definition of the convolution: of x, weight and output. */
-function forEachTerm(g: ConvGeometry, visit: (x: number, weight: number, y: number) => void): void {
-  const [h, w] = g.input;
-  const [kh, kw] = g.kernel;
-  const [oh, ow] = g.output;
-  for (let n = 0; n < g.images; n++) {
-    for (let k = 0; k < g.groups * g.k; k++) {
-      for (let c = 0; c < g.c; c++) {
-        const plane = (n * g.groups + Math.floor(k / g.k)) * g.c + c;
-        for (let r = 0; r < kh; r++) {
-          for (let q = 0; q < kw; q++) {
-            for (let y = 0; y < oh; y++) {
-              const iy = y * g.stride[0] - g.padding[0] + r * g.dilation[0];
-              if (iy < 0 || iy >= h) continue;
-              for (let x = 0; x < ow; x++) {
-                const ix = x * g.stride[1] - g.padding[1] + q * g.dilation[1];
-                if (ix < 0 || ix >= w) continue;
-                visit(
-                  (plane * h + iy) * w + ix,
-                  ((k * g.c + c) * kh + r) * kw + q,
-                  ((n * g.groups * g.k + k) * oh + y) * ow + x,
-                );
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-}
 
 const product = (a: ArrayLike<number>, i: number, b: ArrayLike<number>, j: number): number => (a[i] ?? 0) * (b[j] ?? 0);
 

@@ -4,7 +4,8 @@ import { chooseGemm, gemm, type GemmVariant } from '../../engine/ops/gemm.js';
 import { testDevice } from '../support/device.js';
 import { expectGolden, loadGolden } from '../support/golden.js';
 import { expectDerivatives, expectForward, upload, type OpCheck } from '../support/op-check.js';
-import { at, broadcast, build, distance, sizeOf, type NdArray, type Reference } from '../support/reference.js';
+import { at, build, distance, sizeOf, type NdArray, type Reference } from '../support/reference.js';
+import { product } from '../support/references/matmul.js';
 import { uniformFloats } from '../support/values.js';
 
 let device: Device;
@@ -14,27 +15,6 @@ beforeAll(async () => {
 afterAll(() => {
   device.destroy();
 });
-
-/** The product of the last two axes, either exchanged, the others broadcast. */
-function product({ transA = false, transB = false }: { transA?: boolean; transB?: boolean } = {}): Reference {
-  return ([a, b]) => {
-    if (!a || !b) throw new RangeError('a product takes two inputs');
-    const matrix = ({ shape }: NdArray, turned: boolean): [number, number] => {
-      const [rows = 0, columns = 0] = shape.slice(-2);
-      return turned ? [columns, rows] : [rows, columns];
-    };
-    const [[M, K], [, N]] = [matrix(a, transA), matrix(b, transB)];
-    const batch = broadcast([a.shape.slice(0, -2), b.shape.slice(0, -2)]);
-    return build([...batch, M, N], (index) => {
-      const [lead, m = 0, n = 0] = [index.slice(0, -2), index.at(-2), index.at(-1)];
-      let sum = 0;
-      for (let k = 0; k < K; k++) {
-        sum += at(a, [...lead, ...(transA ? [k, m] : [m, k])]) * at(b, [...lead, ...(transB ? [n, k] : [k, n])]);
-      }
-      return sum;
-    });
-  };
-}
 
 const affine: Reference = ([x, weight, bias]) => {
   if (!x || !weight) throw new RangeError('linear takes an input and a weight');
