@@ -6,6 +6,10 @@ export interface DrawnCall {
   readonly shapes: readonly (readonly number[])[];
   readonly attrs: unknown;
   readonly draws?: readonly (InputDraw | null)[];
+  /** Where the op is not smooth in its first input: no value comes near, for differences across a kink are no derivatives. */
+  readonly kinks?: readonly number[];
+  /** It is not smooth where two inputs are equal: no element of one comes near one of another. */
+  readonly apart?: boolean;
 }
 
 /** What an op is drawn from. */
