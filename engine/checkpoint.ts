@@ -1,6 +1,6 @@
 import { capturedBy, enableGrad, gradSince, isRecording, record } from './autograd.js';
 import { ArgumentError } from './errors.js';
-import { redraw, watchDraws } from './random.js';
+import { rewind, watchDraws, type Generator, type GeneratorState } from './random.js';
 import { latestTensorId, type Tensor } from './tensor.js';
 
 /**
@@ -20,7 +20,14 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly
   const outer = latestTensorId();
   const found = device.scope(() => {
     const stand = inputs.map(standIn);
-    const { result, draws } = watchDraws(() => fn(...stand));
+    const watch = device.perRun(watchDraws);
+    let draws: () => ReadonlyMap<Generator, GeneratorState>;
+    let result: Tensor;
+    try {
+      result = fn(...stand);
+    } finally {
+      draws = device.perRun(() => watch()());
+    }
     return { output: result.detach(), captured: capturedBy(result, outer), draws };
   });
   const { output, draws } = found;
@@ -33,7 +40,15 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly
         if (!gradOutput) return [];
         const createGraph = device.gradEnabled;
         const before = latestTensorId();
-        const again = enableGrad(device, () => redraw(draws, () => fn(...given.slice(0, inputs.length))));
+        const restore = device.perRun(() => rewind(draws()));
+        let again: Tensor;
+        try {
+          again = enableGrad(device, () => fn(...given.slice(0, inputs.length)));
+        } finally {
+          device.perRun(() => {
+            restore()();
+          });
+        }
         const wanted = given.filter((_, index) => needs[index]);
         // No further back than the inputs: what lies before them is the business of the pass that this is a part of.
         const gradients = gradSince(before, again, wanted, { gradOutput, createGraph, allowUnused: true });

@@ -1,4 +1,6 @@
+import { capturing, type Capture, type Command } from './capture.js';
 import {
+  CaptureError,
   DeviceLostError,
   KernelError,
   LimitError,
@@ -9,7 +11,7 @@ import {
 import type { BufferRange, Dispatch } from './kernel.js';
 import { PipelineCache } from './pipelines.js';
 import { BufferPool, BufferUsage, type PoolUsage } from './pool.js';
-import { Recorder, type Counters } from './recorder.js';
+import { Recorder, checkDispatch, type Counters, type PreparedRun } from './recorder.js';
 import { ScopeStack } from './scope.js';
 import { Storage, Tensor, paddedBytes } from './tensor.js';
 import { sizeOf, type Shape } from './shape.js';
@@ -58,6 +60,7 @@ export class Device {
   readonly #pipelines: PipelineCache;
   readonly #pool: BufferPool;
   readonly #scopes = new ScopeStack();
+  #capture: Capture | undefined;
   readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #labels = new Map<string, number>();
   #label: string | undefined;
@@ -126,26 +129,35 @@ export class Device {
   /** Records a dispatch: it runs after everything recorded before it. */
   dispatch(dispatch: Dispatch): void {
     this.#throwFault();
-    this.#recorder.dispatch(dispatch);
+    if (!this.#capture) {
+      this.#recorder.dispatch(dispatch);
+      return;
+    }
+    checkDispatch(this.gpu, dispatch);
+    this.#capture.dispatch(dispatch);
   }
 
   /** Copies the first `bytes`, in whole words, of one range to another in a different buffer. */
   copy(from: BufferRange, to: BufferRange, bytes: number): void {
-    this.#recorder.copy(from.buffer, from.offset, to.buffer, to.offset, wholeWords(bytes));
+    if (this.#capture) this.#capture.copy(from, to, wholeWords(bytes));
+    else this.#recorder.copy(from.buffer, from.offset, to.buffer, to.offset, wholeWords(bytes));
   }
 
   /** Sets a range to zero. */
   clear(range: BufferRange): void {
-    this.#recorder.clear(range);
+    (this.#capture ?? this.#recorder).clear(range);
   }
 
   /** Overwrites the start of a range with CPU data of a multiple of 4 bytes, in order with what was recorded. */
   write(range: BufferRange, data: ArrayBufferView<ArrayBuffer>): void {
-    if (data.byteLength > 0) this.#recorder.write(range.buffer, range.offset, data);
+    if (data.byteLength === 0) return;
+    if (this.#capture) this.#capture.write(range, data);
+    else this.#recorder.write(range.buffer, range.offset, data);
   }
 
   /** Submits what has been recorded. */
   flush(): void {
+    this.#refuseCapture('waits for the GPU');
     this.#recorder.flush();
   }
 
@@ -159,6 +171,7 @@ export class Device {
 
   /** Reads the first `bytes` of a range back, after everything recorded so far. */
   async read(range: BufferRange, bytes: number): Promise<ArrayBuffer> {
+    this.#refuseCapture('looks at the values of a tensor');
     this.#throwFault();
     const size = Math.max(16, 2 ** Math.ceil(Math.log2(bytes)));
     const staging = this.#staging.get(size)?.pop() ?? this.#createStaging(size);
@@ -186,7 +199,13 @@ export class Device {
     if (dtype === 'f16' && !this.caps.f16) {
       throw new LimitError(`f16: this adapter (${this.caps.description}) has no shader-f16; use f32`);
     }
-    const buffer = this.#pool.acquire(paddedBytes(sizeOf(shape), dtype));
+    const bytes = paddedBytes(sizeOf(shape), dtype);
+    return new Tensor(this, shape, dtype, this.#capture?.storage(bytes) ?? this.#store(bytes, maker));
+  }
+
+  /** Memory of the pool. */
+  #store(bytes: number, maker: string): Storage {
+    const buffer = this.#pool.acquire(bytes);
     const label = this.#label ?? maker;
     this.#labels.set(label, (this.#labels.get(label) ?? 0) + buffer.capacity);
     const release = (): void => {
@@ -195,7 +214,54 @@ export class Device {
       if (left > 0) this.#labels.set(label, left);
       else this.#labels.delete(label);
     };
-    return new Tensor(this, shape, dtype, new Storage(buffer, release));
+    return new Storage(buffer.buffer, release);
+  }
+
+  /** What is being captured, if anything is: see `compile`. */
+  get capturing(): Capture | undefined {
+    return this.#capture;
+  }
+
+  /** Runs the synchronous `fn`, and has everything that it asks the GPU to do written down instead. For `compile`. */
+  capture<T>(capture: Capture, fn: () => T): T {
+    const before = this.#capture;
+    this.#capture = capture;
+    try {
+      return capturing(capture, fn);
+    } finally {
+      this.#capture = before;
+    }
+  }
+
+  /**
+   * A value that host code works out for every run of what is recorded with it: at once, or, in a compiled function, at the start
+   * of each of its runs, in the order of these calls. `Word`s of a dispatch may ask for it.
+   */
+  perRun<T>(compute: () => T): () => T {
+    if (this.#capture) return this.#capture.value(compute);
+    const value = compute();
+    return () => value;
+  }
+
+  /** Makes commands ready to run any number of times: compiles their kernels, binds their buffers. */
+  prepare(commands: readonly Command[]): PreparedRun {
+    return this.#recorder.prepare(commands);
+  }
+
+  /** Records a prepared run, after everything recorded before it. */
+  replay(run: PreparedRun): void {
+    this.#throwFault();
+    this.#recorder.replay(run);
+  }
+
+  /** Frees what a prepared run has to itself. */
+  retire(run: PreparedRun): void {
+    this.#recorder.retire(run);
+  }
+
+  /** Gives a virtual storage memory of its own, for a tensor that outlives the function that was captured. */
+  materialise(storage: Storage, bytes: number): void {
+    storage.takePlaceOf(this.#store(bytes, 'kept by a compiled function'));
   }
 
   /** Runs the synchronous `fn`; `memory()` files the tensors made meanwhile under `label`. Inner labels win. */
@@ -271,6 +337,13 @@ export class Device {
   #createStaging(size: number): GPUBuffer {
     this.counters.buffers++;
     return this.gpu.createBuffer({ size, usage: BufferUsage.MAP_READ | BufferUsage.COPY_DST });
+  }
+
+  #refuseCapture(what: string): void {
+    if (!this.#capture) return;
+    throw new CaptureError(
+      `compile: the function ${what}, so what it does next could depend on it; return the tensor, and look at it outside`,
+    );
   }
 
   #throwFault(): void {

@@ -46,5 +46,8 @@ export class FormatError extends BulwarkError {}
 /** No WebGPU adapter could be had. */
 export class NoAdapterError extends BulwarkError {}
 
+/** A function that cannot be compiled: it looks at values, or does what could not be done again. */
+export class CaptureError extends BulwarkError {}
+
 /** An operation computed an infinity or NaN while `detectAnomaly` watched. */
 export class AnomalyError extends BulwarkError {}

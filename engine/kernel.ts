@@ -1,4 +1,5 @@
 import type { Constants } from './template.js';
+import type { BufferHandle } from './virtual.js';
 
 /** How a kernel uses a storage buffer: `read` is `var<storage, read>`, `write` is `var<storage, read_write>`. */
 export type Binding = 'read' | 'write';
@@ -17,12 +18,15 @@ export interface Kernel {
 
 /** A range of a GPU buffer. */
 export interface BufferRange {
-  readonly buffer: GPUBuffer;
+  readonly buffer: BufferHandle;
   /** In bytes, a multiple of 256. */
   readonly offset: number;
   /** In bytes, a multiple of 16. */
   readonly size: number;
 }
+
+/** A word of a uniform struct: fixed, or asked for in every run (see `Device.perRun`). */
+export type Word = number | (() => number);
 
 /** Everything a GPU does is one of these: a kernel, its buffers, its scalars, and how many workgroups run it. */
 export interface Dispatch {
@@ -32,7 +36,7 @@ export interface Dispatch {
   /** One range per binding of the kernel. */
   readonly buffers: readonly BufferRange[];
   /** The words of the uniform struct, as u32; `float(x)` gives the bits of a float. At most 64. */
-  readonly uniforms?: readonly number[];
+  readonly uniforms?: readonly Word[];
   /** Workgroups along x, y, z; each from 1 to 65,535. */
   readonly workgroups: readonly [number, number?, number?];
   /** Shown by profilers and in validation errors; the kernel's name by default. */

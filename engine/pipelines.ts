@@ -1,6 +1,7 @@
 import { KernelError } from './errors.js';
 import type { Binding, BufferRange, Kernel } from './kernel.js';
 import { specialise, type Constants } from './template.js';
+import { real } from './virtual.js';
 
 const COMPUTE_STAGE = 4;
 
@@ -65,7 +66,8 @@ export class PipelineCache {
 
   bindGroup(pipeline: Pipeline, buffers: readonly BufferRange[]): GPUBindGroup {
     let key = pipeline.layoutKey;
-    for (const range of buffers) key += `|${this.#idOf(range.buffer)},${range.offset},${range.size}`;
+    const resources = buffers.map(({ buffer, offset, size }) => ({ buffer: real(buffer), offset, size }));
+    for (const { buffer, offset, size } of resources) key += `|${this.#idOf(buffer)},${offset},${size}`;
     let group = this.#bindGroups.get(key);
     if (group) return group;
     group = this.#olderBindGroups.get(key);
@@ -73,7 +75,7 @@ export class PipelineCache {
       this.#onBindGroup();
       group = this.#device.createBindGroup({
         layout: pipeline.storageLayout,
-        entries: buffers.map((resource, binding) => ({ binding, resource })),
+        entries: resources.map((resource, binding) => ({ binding, resource })),
       });
     }
     if (this.#bindGroups.size === GENERATION) {

@@ -267,26 +267,23 @@ export class Generator {
 /** Generators drawn from since each open `watchDraws` began, with where they stood before. */
 const watching = new Set<Map<Generator, GeneratorState>>();
 
-/** Runs the synchronous `fn`; also gives where each generator that it drew from stood before, so that it can be run again. */
-export function watchDraws<T>(fn: () => T): { result: T; draws: ReadonlyMap<Generator, GeneratorState> } {
+/** Notes where each generator that is drawn from stood before, until the function that it returns is called, which tells. */
+export function watchDraws(): () => ReadonlyMap<Generator, GeneratorState> {
   const draws = new Map<Generator, GeneratorState>();
   watching.add(draws);
-  try {
-    return { result: fn(), draws };
-  } finally {
+  return () => {
     watching.delete(draws);
-  }
+    return draws;
+  };
 }
 
-/** Runs the synchronous `fn` with generators set back to where they stood, and puts them where they were. */
-export function redraw<T>(draws: ReadonlyMap<Generator, GeneratorState>, fn: () => T): T {
+/** Sets generators back to where they stood; the function that it returns puts them where they were. */
+export function rewind(draws: ReadonlyMap<Generator, GeneratorState>): () => void {
   const now = [...draws.keys()].map((generator) => [generator, generator.state()] as const);
   for (const [generator, state] of draws) generator.setState(state);
-  try {
-    return fn();
-  } finally {
+  return () => {
     for (const [generator, state] of now) generator.setState(state);
-  }
+  };
 }
 
 /**

@@ -1,8 +1,10 @@
 import { KernelError, LimitError } from './errors.js';
-import type { BufferRange, Dispatch } from './kernel.js';
+import type { BufferRange, Dispatch, Word } from './kernel.js';
 import { UNIFORM_BLOCK, type PipelineCache } from './pipelines.js';
+import type { Command } from './capture.js';
 import { Timestamps, type DispatchTrace } from './timestamps.js';
 import { BufferUsage } from './pool.js';
+import { real, type BufferHandle } from './virtual.js';
 
 /** Exact counts since the device was made. */
 export interface Counters {
@@ -13,6 +15,83 @@ export interface Counters {
   bindGroups: number;
   pipelines: number;
   readbacks: number;
+}
+
+/** A command with everything looked up. */
+type PreparedStep =
+  | {
+      readonly kind: 'dispatch';
+      readonly dispatch: Dispatch;
+      readonly pipeline: GPUComputePipeline;
+      readonly group: GPUBindGroup;
+      /** Of its uniform block, in bytes; the one element. */
+      readonly offset: Uint32Array<ArrayBuffer>;
+      readonly x: number;
+      readonly y: number;
+      readonly z: number;
+    }
+  | {
+      readonly kind: 'copy';
+      readonly from: GPUBuffer;
+      readonly fromOffset: number;
+      readonly to: GPUBuffer;
+      readonly toOffset: number;
+      readonly bytes: number;
+    }
+  | { readonly kind: 'clear'; readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
+
+/** A word that every run asks for, and its place. */
+interface DynamicWord {
+  readonly at: number;
+  readonly word: () => number;
+}
+
+/** Commands that run any number of times, with no lookup, no check and nothing made. */
+export interface PreparedRun {
+  readonly steps: readonly PreparedStep[];
+  /** What the uniform blocks hold. */
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly uniforms: GPUBuffer;
+  readonly uniformGroup: GPUBindGroup;
+  /** In the order of their places. */
+  readonly dynamic: readonly DynamicWord[];
+  readonly touched: readonly GPUBuffer[];
+}
+
+/** Fills in the words that are the same in every run; gives the others. */
+function fillWords(words: Uint32Array, steps: readonly PreparedStep[]): DynamicWord[] {
+  return steps.flatMap((step) => {
+    if (step.kind !== 'dispatch') return [];
+    const start = (step.offset[0] ?? 0) / 4;
+    return (step.dispatch.uniforms ?? []).flatMap((word, index) => {
+      const at = start + index;
+      if (typeof word === 'function') return [{ at, word }];
+      words[at] = word;
+      return [];
+    });
+  });
+}
+
+/** Throws unless the dispatch has the kernel's bindings, and no more workgroups and words than there can be. */
+export function checkDispatch({ limits }: GPUDevice, { kernel, buffers, uniforms = [], workgroups }: Dispatch): void {
+  const [x, y = 1, z = 1] = workgroups;
+  const limit = limits.maxComputeWorkgroupsPerDimension;
+  if (!(x >= 1 && y >= 1 && z >= 1 && x <= limit && y <= limit && z <= limit)) {
+    throw new LimitError(`${kernel.name}: ${x} x ${y} x ${z} workgroups; each must be from 1 to ${limit}`);
+  }
+  if (buffers.length !== kernel.bindings.length || uniforms.length * 4 > UNIFORM_BLOCK) {
+    throw new KernelError(
+      `${kernel.name}: ${buffers.length} buffers and ${uniforms.length} uniform words; ` +
+        `expected ${kernel.bindings.length} buffers and at most ${UNIFORM_BLOCK / 4} words`,
+    );
+  }
+}
+
+/** Writes a dispatch's words at `start`. */
+export function writeWords(into: Uint32Array, start: number, words: readonly Word[]): void {
+  words.forEach((word, index) => {
+    into[start + index] = typeof word === 'number' ? word : word();
+  });
 }
 
 /** Uniform blocks that one submit can hold: as many dispatches are recorded before the recorder submits by itself. */
@@ -56,22 +135,13 @@ export class Recorder {
   dispatch(dispatch: Dispatch): void {
     const { kernel, buffers, uniforms = [], workgroups } = dispatch;
     const [x, y = 1, z = 1] = workgroups;
-    const limit = this.#device.limits.maxComputeWorkgroupsPerDimension;
-    if (!(x >= 1 && y >= 1 && z >= 1 && x <= limit && y <= limit && z <= limit)) {
-      throw new LimitError(`${kernel.name}: ${x} x ${y} x ${z} workgroups; each must be from 1 to ${limit}`);
-    }
-    if (buffers.length !== kernel.bindings.length || uniforms.length * 4 > UNIFORM_BLOCK) {
-      throw new KernelError(
-        `${kernel.name}: ${buffers.length} buffers and ${uniforms.length} uniform words; ` +
-          `expected ${kernel.bindings.length} buffers and at most ${UNIFORM_BLOCK / 4} words`,
-      );
-    }
+    checkDispatch(this.#device, dispatch);
     const pipeline = this.#cache.pipeline(kernel, dispatch.constants);
     const group = this.#cache.bindGroup(pipeline, buffers);
     const blocks = Math.max(1, Math.ceil((uniforms.length * 4) / this.#stride));
     if (this.#blocks + blocks > BLOCKS_PER_SUBMIT) this.flush();
     const offset = this.#blocks * this.#stride;
-    this.#words.set(uniforms, offset / 4);
+    writeWords(this.#words, offset / 4, uniforms);
     this.#blocks += blocks;
 
     const pass = this.#openPass(this.#timestamps?.next(dispatch));
@@ -83,31 +153,121 @@ export class Recorder {
     pass.setBindGroup(1, this.#uniformGroup, [offset]);
     pass.dispatchWorkgroups(x, y, z);
     this.#counters.dispatches++;
-    for (const range of buffers) this.#touched.add(range.buffer);
+    for (const range of buffers) this.#touched.add(real(range.buffer));
     if (this.#timestamps) this.#closePass();
   }
 
   /** Copies `bytes` (a multiple of 4) between two different buffers. */
-  copy(from: GPUBuffer, fromOffset: number, to: GPUBuffer, toOffset: number, bytes: number): void {
+  copy(from: BufferHandle, fromOffset: number, to: BufferHandle, toOffset: number, bytes: number): void {
     this.#closePass();
-    this.#openEncoder().copyBufferToBuffer(from, fromOffset, to, toOffset, bytes);
-    this.#touched.add(from).add(to);
+    this.#openEncoder().copyBufferToBuffer(real(from), fromOffset, real(to), toOffset, bytes);
+    this.#touched.add(real(from)).add(real(to));
   }
 
   /** Sets a range to zero. */
   clear(range: BufferRange): void {
     this.#closePass();
-    this.#openEncoder().clearBuffer(range.buffer, range.offset, range.size);
-    this.#touched.add(range.buffer);
+    this.#openEncoder().clearBuffer(real(range.buffer), range.offset, range.size);
+    this.#touched.add(real(range.buffer));
   }
 
   /**
    * Writes CPU data into a buffer. The queue does this at once, ahead of the open encoder, so where that encoder already
    * uses the buffer it is submitted first.
    */
-  write(buffer: GPUBuffer, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
-    if (this.#touched.has(buffer)) this.flush();
-    this.#device.queue.writeBuffer(buffer, offset, data.buffer, data.byteOffset, data.byteLength);
+  write(buffer: BufferHandle, offset: number, data: ArrayBufferView<ArrayBuffer>): void {
+    if (this.#touched.has(real(buffer))) this.flush();
+    this.#device.queue.writeBuffer(real(buffer), offset, data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Makes commands on buffers that are there ready to run any number of times. */
+  prepare(commands: readonly Command[]): PreparedRun {
+    const touched = new Set<GPUBuffer>();
+    let blocks = 0;
+    const steps = commands.map((command): PreparedStep => {
+      switch (command.kind) {
+        case 'dispatch': {
+          const { dispatch } = command;
+          const [x, y = 1, z = 1] = dispatch.workgroups;
+          const pipeline = this.#cache.pipeline(dispatch.kernel, dispatch.constants);
+          const group = this.#cache.bindGroup(pipeline, dispatch.buffers);
+          for (const { buffer } of dispatch.buffers) touched.add(real(buffer));
+          const offset = Uint32Array.of(blocks * this.#stride);
+          blocks += Math.max(1, Math.ceil(((dispatch.uniforms?.length ?? 0) * 4) / this.#stride));
+          return { kind: 'dispatch', dispatch, pipeline: pipeline.pipeline, group, offset, x, y, z };
+        }
+        case 'copy': {
+          const [from, to] = [real(command.from.buffer), real(command.to.buffer)];
+          touched.add(from).add(to);
+          const { bytes } = command;
+          return { kind: 'copy', from, fromOffset: command.from.offset, to, toOffset: command.to.offset, bytes };
+        }
+        case 'clear': {
+          const { offset, size } = command.range;
+          const buffer = real(command.range.buffer);
+          touched.add(buffer);
+          return { kind: 'clear', buffer, offset, size };
+        }
+        default:
+          return command satisfies never;
+      }
+    });
+    const words = new Uint32Array((blocks * this.#stride + UNIFORM_BLOCK) / 4);
+    const dynamic = fillWords(words, steps);
+    const usage = BufferUsage.UNIFORM | BufferUsage.COPY_DST;
+    const uniforms = this.#device.createBuffer({ size: words.byteLength, usage });
+    this.#counters.buffers++;
+    const uniformGroup = this.#device.createBindGroup({
+      layout: this.#cache.uniformLayout,
+      entries: [{ binding: 0, resource: { buffer: uniforms, offset: 0, size: UNIFORM_BLOCK } }],
+    });
+    this.#counters.bindGroups++;
+    this.#device.queue.writeBuffer(uniforms, 0, words);
+    return { steps, words, uniforms, uniformGroup, dynamic, touched: [...touched, uniforms] };
+  }
+
+  /** Does what was prepared, after everything recorded before. */
+  replay({ steps, words, uniforms, uniformGroup, dynamic, touched }: PreparedRun): void {
+    const [first, last] = [dynamic[0], dynamic.at(-1)];
+    if (first && last) {
+      for (const { at, word } of dynamic) words[at] = word();
+      // Submits an earlier run of the same that is still open, and would see the new words.
+      this.write(uniforms, 4 * first.at, words.subarray(first.at, last.at + 1));
+    }
+    for (const step of steps) {
+      switch (step.kind) {
+        case 'dispatch': {
+          const pass = this.#openPass(this.#timestamps?.next(step.dispatch));
+          if (this.#lastPipeline !== step.pipeline) {
+            pass.setPipeline(step.pipeline);
+            this.#lastPipeline = step.pipeline;
+          }
+          pass.setBindGroup(0, step.group);
+          pass.setBindGroup(1, uniformGroup, step.offset, 0, 1);
+          pass.dispatchWorkgroups(step.x, step.y, step.z);
+          this.#counters.dispatches++;
+          if (this.#timestamps) this.#closePass();
+          break;
+        }
+        case 'copy':
+          this.#closePass();
+          this.#openEncoder().copyBufferToBuffer(step.from, step.fromOffset, step.to, step.toOffset, step.bytes);
+          break;
+        case 'clear':
+          this.#closePass();
+          this.#openEncoder().clearBuffer(step.buffer, step.offset, step.size);
+          break;
+        default:
+          step satisfies never;
+      }
+    }
+    for (const buffer of touched) this.#touched.add(buffer);
+  }
+
+  /** Frees a prepared run's uniforms, once what was recorded with them is submitted. */
+  retire({ uniforms }: PreparedRun): void {
+    if (this.#touched.has(uniforms)) this.flush();
+    uniforms.destroy();
   }
 
   /** Submits what has been recorded; does nothing when that is nothing. */

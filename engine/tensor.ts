@@ -3,22 +3,32 @@ import type { Device } from './device.js';
 import { bytesPerElement, decode, isFloat, type DType, type TensorData, type TypedArrayOf } from './dtype.js';
 import { DTypeError, FreedTensorError, GradError, ShapeError } from './errors.js';
 import type { BufferRange } from './kernel.js';
-import type { PooledBuffer } from './pool.js';
 import type { Scope } from './scope.js';
 import { formatShape, sizeOf, type Shape } from './shape.js';
+import type { BufferHandle } from './virtual.js';
 
-/** A pooled buffer and how many tensors share it. */
+/** A buffer and how many tensors share it. */
 export class Storage {
   /** Goes up with every change of the values after they were first computed. */
   version = 0;
   #references = 1;
-  readonly #release: () => void;
+  #buffer: BufferHandle;
+  #release: () => void;
 
-  constructor(
-    readonly buffer: PooledBuffer,
-    release: () => void,
-  ) {
+  constructor(buffer: BufferHandle, release: () => void) {
+    this.#buffer = buffer;
     this.#release = release;
+  }
+
+  /** Where the values are. */
+  get buffer(): BufferHandle {
+    return this.#buffer;
+  }
+
+  /** Moves into the memory of another storage, which nothing else holds. */
+  takePlaceOf(other: Storage): void {
+    this.#buffer = other.#buffer;
+    this.#release = other.#release;
   }
 
   retain(): this {
@@ -130,7 +140,13 @@ export class Tensor {
   /** The part of a GPU buffer that holds it, padded to a multiple of 16 bytes. */
   get range(): BufferRange {
     this.assertAlive('range');
-    return { buffer: this.#storage.buffer.buffer, offset: this.#offset, size: paddedBytes(this.size, this.dtype) };
+    this.device.capturing?.use(this, this.#storage);
+    return { buffer: this.#storage.buffer, offset: this.#offset, size: paddedBytes(this.size, this.dtype) };
+  }
+
+  /** Whether it lives, in this memory. */
+  isIn(storage: Storage): boolean {
+    return !this.#freed && this.#storage === storage;
   }
 
   /** Throws a `FreedTensorError` if the tensor is gone. */

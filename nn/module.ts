@@ -1,3 +1,4 @@
+import { observeHost, overwriteHost } from '../engine/capture.js';
 import type { Device } from '../engine/device.js';
 import { ArgumentError, GradError } from '../engine/errors.js';
 import { keep, type Tensor } from '../engine/tensor.js';
@@ -22,8 +23,18 @@ import { loadTensors, type LoadOptions, type LoadReport, type StateDict } from '
  * `registerModule`. Registered tensors belong to the module, whatever scope they were made in; `dispose` frees them.
  */
 export abstract class Module {
+  #training = true;
+
   /** Whether dropout and batch norm behave as in training; see `train` and `eval`. */
-  training = true;
+  get training(): boolean {
+    observeHost(this, () => this.#training);
+    return this.#training;
+  }
+
+  set training(mode: boolean) {
+    overwriteHost(this);
+    this.#training = mode;
+  }
   readonly #parameters = new Map<string, Tensor>();
   readonly #buffers = new Map<string, Tensor>();
   readonly #children = new Map<string, Module>();

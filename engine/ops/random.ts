@@ -3,7 +3,7 @@ import randomSource from '../../shaders/random.wgsl';
 import type { Device } from '../device.js';
 import { float } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
-import { defineKernel, foldWorkgroups, type Kernel } from '../kernel.js';
+import { defineKernel, foldWorkgroups, type Kernel, type Word } from '../kernel.js';
 import { normalKnots } from '../normal.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import {
@@ -98,7 +98,7 @@ interface Launch {
   readonly kind: 'uniform' | 'normal' | 'dropout';
   readonly input?: Tensor;
   readonly output: Tensor;
-  readonly start: GeneratorState;
+  readonly start: () => GeneratorState;
   readonly centre?: number;
   readonly scale: number;
 }
@@ -110,10 +110,15 @@ function launch({ kernel, kind, input, output, start, centre = 0, scale }: Launc
     kernel,
     constants: { KIND: kind },
     buffers: input ? [input.range, output.range] : [output.range],
-    uniforms: [...start.seed, ...start.offset, ...start.stream, blocks, centre, float(scale)],
+    uniforms: [...stateWords(start), blocks, centre, float(scale)],
     workgroups: foldWorkgroups(Math.ceil(blocks / 64)),
     label: kind,
   });
+}
+
+/** Seed, offset and stream. */
+function stateWords(start: () => GeneratorState): Word[] {
+  return (['seed', 'offset', 'stream'] as const).flatMap((part) => [() => start()[part][0], () => start()[part][1]]);
 }
 
 /**
@@ -124,7 +129,7 @@ function launch({ kernel, kind, input, output, start, centre = 0, scale }: Launc
 export function rand(shape: Shape, options: RandOptions): Tensor {
   checkShape('rand', shape);
   const { centre, scale } = uniformScale(options.bound);
-  const start = chooseGenerator('rand', options).reserve(sizeOf(shape));
+  const start = options.device.perRun(() => chooseGenerator('rand', options).reserve(sizeOf(shape)));
   const output = options.device.empty(shape, 'f32');
   launch({ kernel: uniformKernel, kind: 'uniform', output, start, centre, scale });
   return output;
@@ -140,7 +145,7 @@ export function rand(shape: Shape, options: RandOptions): Tensor {
 export function randn(shape: Shape, options: RandnOptions): Tensor {
   checkShape('randn', shape);
   const scale = normalScale(options.std ?? 1);
-  const start = chooseGenerator('randn', options).reserve(sizeOf(shape));
+  const start = options.device.perRun(() => chooseGenerator('randn', options).reserve(sizeOf(shape)));
   const output = options.device.empty(shape, 'f32');
   launch({ kernel: normalKernel, kind: 'normal', input: knotTable(options.device), output, start, scale });
   return output;
@@ -150,7 +155,7 @@ interface DropoutAttrs {
   /** Probability of zero. */
   readonly p: number;
   /** Where the mask's numbers start. */
-  readonly start: GeneratorState;
+  readonly start: () => GeneratorState;
 }
 
 const dropoutOp: Op<DropoutAttrs> = defineOp({
@@ -158,7 +163,7 @@ const dropoutOp: Op<DropoutAttrs> = defineOp({
   summary: 'Sets each element to zero with probability p and divides the others by 1 - p.',
   samples: [[], [1], [3], [0, 3], [2, 3, 5], [1027]].map((shape, index) => ({
     shapes: [shape],
-    attrs: { p: 0.4, start: new Generator(index, { purpose: 'dropout' }).state() },
+    attrs: { p: 0.4, start: () => new Generator(index, { purpose: 'dropout' }).state() },
   })),
   infer: (inputs) => {
     expectDType('dropout', inputs, 'f32');
@@ -188,7 +193,9 @@ const dropoutOp: Op<DropoutAttrs> = defineOp({
 export function dropout(x: Tensor, p = 0.5, options: DropoutOptions = {}): Tensor {
   if (!(p >= 0 && p <= 1)) throw new ArgumentError(`dropout: p is ${p}; expected a probability, 0 to 1`);
   expectDType('dropout', [x], 'f32', 'f16');
-  const { training = true, generator = generatorOf(x.device, 'dropout') } = options;
+  const { training = true } = options;
   if (!training || p === 0) return x;
-  return applyOne(dropoutOp, [x], { p, start: generator.reserve(x.size) });
+  const { device, size } = x;
+  const start = device.perRun(() => (options.generator ?? generatorOf(device, 'dropout')).reserve(size));
+  return applyOne(dropoutOp, [x], { p, start });
 }

@@ -55,7 +55,7 @@ export class BatchNorm2d extends Module {
   forward(x: Tensor): Tensor {
     const { weight, bias, runningMean, runningVar, training, momentum, eps } = this;
     const y = batchNorm2d(x, { weight, bias, runningMean, runningVar, training, momentum, eps });
-    if (training) this.#untracked++;
+    if (training) x.device.perRun(() => this.#untracked++);
     return y;
   }
 

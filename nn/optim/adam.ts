@@ -50,18 +50,22 @@ abstract class AdamFamily extends Optimizer {
   }
 
   protected update(): void {
-    const { arena, betas, eps, lr, weightDecay } = this;
+    const { arena, betas, eps, weightDecay } = this;
     const decoupled = this.#decoupled;
     const [first, second] = betas;
-    this.#steps++;
-    const rate = lr / (1 - first ** this.#steps);
-    const scale = Math.sqrt(1 - second ** this.#steps);
-    const decay = decoupled ? 1 - lr * weightDecay : weightDecay;
+    const step = arena.device.perRun(() => {
+      this.#steps++;
+      const rate = this.lr / (1 - first ** this.#steps);
+      const scale = Math.sqrt(1 - second ** this.#steps);
+      return { rate, scale, decay: decoupled ? 1 - this.lr * weightDecay : weightDecay };
+    });
+    const asked = (['rate', 'scale', 'decay'] as const).map((name) => () => float(step()[name]));
+    const [rate = 0, scale = 0, decay = 0] = asked;
     arena.device.dispatch({
       kernel,
       constants: { DECOUPLED: decoupled },
       buffers: [arena.gradients, arena.values, ...this.#averages.map((average) => average.arena.range)],
-      uniforms: [arena.vectors, ...[rate, scale, eps, first, 1 - first, second, 1 - second, decay].map(float)],
+      uniforms: [arena.vectors, rate, scale, ...[eps, first, 1 - first, second, 1 - second].map(float), decay],
       workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
       label: this.#name,
     });

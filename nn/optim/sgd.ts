@@ -50,11 +50,12 @@ export class SGD extends Optimizer {
   protected update(): void {
     const arena = this.arena;
     const momentum = this.#momentum;
+    const lr = arena.device.perRun(() => float(this.lr));
     arena.device.dispatch({
       kernel: momentum ? momentumKernel : plainKernel,
       constants: { MOMENTUM: momentum !== undefined, NESTEROV: this.nesterov },
       buffers: [arena.gradients, arena.values, ...(momentum ? [momentum.range] : [])],
-      uniforms: [arena.vectors, float(this.lr), float(this.weightDecay), float(this.momentum)],
+      uniforms: [arena.vectors, lr, float(this.weightDecay), float(this.momentum)],
       workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
       label: 'sgd',
     });

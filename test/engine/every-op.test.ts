@@ -60,7 +60,7 @@ describe('the functions that compute tensors', () => {
   /** What makes tensors, differentiates, or looks after them; tested by files of their own. */
   const others =
     'tensor zeros ones full arange zerosLike onesLike rand randn manualSeed generatorOf ' +
-    'grad backward noGrad enableGrad vjp jvp jacobian batchJacobian checkpoint customOp gradcheck gradgradcheck ' +
+    'grad backward noGrad enableGrad vjp jvp jacobian batchJacobian checkpoint compile customOp gradcheck gradgradcheck ' +
     'detectAnomaly profile keep apply applyOne defineOp defineKernel foldWorkgroups strideWorkgroups';
   /** Other ways to call ops that have a record or stand in the list of compositions. */
   const variants = 'mutualInformationParts mutualInformationComposed boostedCrossEntropyComposed';

@@ -121,7 +121,7 @@ const mutualInformation: Drawing = fc
 
 const dropout: Drawing = fc.tuple(anyShape, fc.integer({ min: 1, max: 7 }), fc.nat()).map(([shape, eighths, seed]) => ({
   shapes: [shape],
-  attrs: { p: eighths / 8, start: new Generator(seed, { purpose: 'dropout' }).state() },
+  attrs: { p: eighths / 8, start: () => new Generator(seed, { purpose: 'dropout' }).state() },
 }));
 
 /** The ops of engine/ops/matmul.ts, conv.ts, max-pool.ts, avg-pool.ts, norm.ts, random.ts and of the losses. */

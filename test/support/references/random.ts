@@ -7,10 +7,10 @@ import { input, type OpReference } from '../reference.js';
  */
 export const randomReferences: Readonly<Record<string, OpReference>> = {
   dropout:
-    ({ p, start }: { p: number; start: GeneratorState }) =>
+    ({ p, start }: { p: number; start: () => GeneratorState }) =>
     ([x]) => {
       const { shape, data } = input(x);
-      const words = Generator.fromState(start).words(data.length);
+      const words = Generator.fromState(start()).words(data.length);
       const least = Math.round(p * 2 ** 24);
       return { shape, data: data.map((value, at) => ((words[at] ?? 0) >>> 8 >= least ? value / (1 - p) : 0)) };
     },

@@ -1,0 +1,72 @@
+/**
+ * Where the virtual buffers of a plan go: as close together as their lifetimes let them, in as few arenas as WebGPU allows. A dispatch
+ * may not read and write the same buffer, not even in different places, so what is read and what is written by one go to different
+ * arenas. Greedy by size: the largest buffers first, each at the lowest gap of the arena that grows least.
+ */
+
+/** A buffer to be placed. */
+export interface Tenant {
+  /** In bytes. */
+  readonly size: number;
+  /** The first and the last command that uses it. */
+  readonly first: number;
+  readonly last: number;
+  /** Indices of those that may not be in the same arena. */
+  readonly apart: ReadonlySet<number>;
+}
+
+/** Where a tenant is. */
+export interface Place {
+  readonly arena: number;
+  /** In bytes, a multiple of 256. */
+  readonly offset: number;
+}
+
+/** The places of all tenants, in their order, and the bytes of each arena. */
+export interface Placement {
+  readonly places: readonly Place[];
+  readonly arenas: readonly number[];
+}
+
+const ALIGNMENT = 256;
+
+interface Arena {
+  size: number;
+  readonly tenants: { readonly tenant: Tenant; readonly index: number; readonly offset: number }[];
+}
+
+/** Places every tenant; no arena is larger than `limit` bytes, which each tenant is within. */
+export function placeTenants(tenants: readonly Tenant[], limit: number): Placement {
+  const places: Place[] = [];
+  const arenas: Arena[] = [];
+  const order = tenants.map((tenant, index) => ({ tenant, index })).sort((a, b) => b.tenant.size - a.tenant.size);
+  for (const { tenant, index } of order) {
+    let best: { arena: number; offset: number; growth: number } | undefined;
+    for (const [number, arena] of arenas.entries()) {
+      if (arena.tenants.some((other) => tenant.apart.has(other.index))) continue;
+      const offset = lowestGap(arena, tenant);
+      const growth = Math.max(0, offset + tenant.size - arena.size);
+      if (offset + tenant.size <= limit && (!best || growth < best.growth)) best = { arena: number, offset, growth };
+    }
+    const { arena: number, offset } = best ?? { arena: arenas.length, offset: 0 };
+    const arena = (arenas[number] ??= { size: 0, tenants: [] });
+    arena.tenants.push({ tenant, index, offset });
+    arena.size = Math.max(arena.size, offset + tenant.size);
+    places[index] = { arena: number, offset };
+  }
+  return { places, arenas: arenas.map(({ size }) => size) };
+}
+
+/** The lowest offset at which nothing that lives at the same time is in the way. */
+function lowestGap({ tenants }: Arena, { size, first, last }: Tenant): number {
+  const inTheWay = tenants
+    .filter((other) => other.tenant.first <= last && first <= other.tenant.last)
+    .sort((a, b) => a.offset - b.offset);
+  let offset = 0;
+  for (const other of inTheWay) {
+    if (offset + size <= other.offset) break;
+    const end = other.offset + other.tenant.size;
+    offset = Math.max(offset, Math.ceil(end / ALIGNMENT) * ALIGNMENT);
+  }
+  return offset;
+}

@@ -1,0 +1,299 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adversarialStep, mimaeAT, pgd, type Model } from '../../adversarial/index.js';
+import {
+  CaptureError,
+  Generator,
+  add,
+  checkpoint,
+  compile,
+  dropout,
+  grad,
+  keep,
+  manualSeed,
+  mul,
+  rand,
+  sum,
+  tensor,
+  zeros,
+  type Device,
+  type Tensor,
+} from '../../engine/index.js';
+import { AdamW, SGD, cnn4, type Optimizer } from '../../nn/index.js';
+import { testDevice } from '../support/device.js';
+import { uniformFloats } from '../support/values.js';
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+const draw = (shape: number[], seed: number): Tensor => {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  return tensor(uniformFloats(size, seed, -1, 1), { device, shape });
+};
+
+const bits = async (x: Tensor): Promise<number[]> => {
+  const { buffer, byteOffset, byteLength } = await x.data();
+  return [...new Uint8Array(buffer, byteOffset, byteLength)];
+};
+
+describe('compile', () => {
+  it('computes what the function computes, to the bit, at every call, and returns its structure', async () => {
+    const fn = (x: Tensor, y: Tensor) => ({
+      sum: add(x, y),
+      product: mul(x, y),
+      parts: [x.sub(y).exp()] as [Tensor],
+      map: new Map([['z', x.tanh()]]),
+      n: 3,
+    });
+    const compiled = compile(fn);
+    for (let call = 0; call < 10; call++) {
+      const [x, y] = [draw([5, 7], call), draw([5, 7], 100 + call)];
+      const [got, expected] = [compiled(x, y), fn(x, y)];
+      expect(got.n).toBe(3);
+      expect(await bits(got.sum)).toEqual(await bits(expected.sum));
+      expect(await bits(got.product)).toEqual(await bits(expected.product));
+      expect(await bits(got.parts[0])).toEqual(await bits(expected.parts[0]));
+      expect(await bits(got.map.get('z') ?? got.sum)).toEqual(await bits(expected.map.get('z') ?? got.sum));
+    }
+    expect(compiled.plans).toBe(1);
+    compiled.dispose();
+  });
+});
+
+describe('a compiled training step', () => {
+  /** A small network in training with everything that a step has, and a way to look at all of its state. */
+  function training(compiledStep: boolean, make: (parameters: readonly Tensor[]) => Optimizer) {
+    const model = cnn4({ device, generator: new Generator(1), width: 0.25, init: 'kaimingNormal', dropout: 0.2 });
+    const parameters = model.parameters();
+    const optimizer = make(parameters);
+    const objective = mimaeAT({ lambda: 0.4, beta: 0.1 });
+    const noise = new Generator(7, { purpose: 'start' });
+    const attack = (of: Model, images: Tensor, y: Tensor): Tensor =>
+      pgd(of, images, y, { eps: 0.2, stepSize: 0.05, steps: 2, generator: noise });
+    const step = (x: Tensor, labels: Tensor): Tensor => {
+      const values = adversarialStep({ model, parameters, objective, attack, x, labels });
+      optimizer.step(values.gradients);
+      return values.total;
+    };
+    const compiled = compile(step);
+    const run = compiledStep ? compiled : (x: Tensor, y: Tensor) => device.scope(() => step(x, y));
+    const take = (number: number): Promise<number[]> =>
+      device.scope(() => {
+        optimizer.lr = 0.01 + 0.001 * number;
+        const x = tensor(uniformFloats(8 * 784, number, 0, 1), { device, shape: [8, 1, 28, 28] });
+        const labels = tensor(
+          Int32Array.from({ length: 8 }, (_, i) => (i * 3 + number) % 10),
+          { device },
+        );
+        return bits(run(x, labels));
+      });
+    const state = async (): Promise<Map<string, number[]>> => {
+      const found = new Map<string, number[]>();
+      for (const [name, value] of model.stateDict()) found.set(name, await bits(value));
+      return found;
+    };
+    const dispose = (): void => {
+      compiled.dispose();
+      optimizer.dispose();
+      model.dispose();
+    };
+    return { model, run, take, state, dispose };
+  }
+
+  const optimizers: [string, (parameters: readonly Tensor[]) => Optimizer][] = [
+    ['SGD', (parameters) => new SGD(parameters, { lr: 0.01, momentum: 0.9, weightDecay: 1e-4 })],
+    ['AdamW', (parameters) => new AdamW(parameters)],
+  ];
+
+  it.each(optimizers)(
+    'has the bits of the eager one after the first, second and tenth step, by %s',
+    async (_, make) => {
+      const [eager, compiled] = [training(false, make), training(true, make)];
+      // Dropout draws from the device's own stream.
+      for (let number = 1; number <= 10; number++) {
+        manualSeed(device, number);
+        const expected = await eager.take(number);
+        manualSeed(device, number);
+        expect(await compiled.take(number)).toEqual(expected);
+        if ([1, 2, 10].includes(number)) expect(await compiled.state()).toEqual(await eager.state());
+      }
+      for (const each of [eager, compiled]) each.dispose();
+    },
+  );
+
+  it('makes nothing new once it runs, takes one submit, and less memory than eager at its peak', async () => {
+    const compiled = training(true, optimizers[0]?.[1] as (parameters: readonly Tensor[]) => Optimizer);
+    for (let number = 1; number <= 3; number++) await compiled.take(number);
+    const before = { ...device.counters };
+    const memory = device.memory();
+    for (let number = 4; number <= 8; number++) await compiled.take(number);
+    const { dispatches, submits, readbacks, ...made } = device.counters;
+    expect(made).toEqual({ buffers: before.buffers, bindGroups: before.bindGroups, pipelines: before.pipelines });
+    // Each step reads its loss, which submits.
+    expect([readbacks - before.readbacks, submits - before.submits]).toEqual([5, 5]);
+    expect((dispatches - before.dispatches) % 5).toBe(0);
+    expect(device.memory().live).toBe(memory.live);
+    compiled.dispose();
+  });
+});
+
+describe('what a compiled function goes by', () => {
+  it('random numbers are new in every run, as they would be without', async () => {
+    const fn = (x: Tensor): Tensor => add(dropout(x, 0.5), rand([64], { device }));
+    const compiled = compile(fn);
+    const x = draw([64], 1);
+    const runs = async (each: typeof fn): Promise<number[][]> => {
+      manualSeed(device, 5);
+      return [await bits(each(x)), await bits(each(x)), await bits(each(x))];
+    };
+    const [first, second, third] = await runs(compiled);
+    expect(second).not.toEqual(first);
+    expect([first, second, third]).toEqual(await runs(fn));
+    compiled.dispose();
+  });
+
+  it('checkpoints draw their masks again', async () => {
+    const w = keep(draw([32], 2).requireGrad());
+    const fn = (x: Tensor): Tensor => {
+      const [gradient] = grad(sum(checkpoint((a) => dropout(mul(a, w), 0.5).square(), [x])), [w]);
+      return gradient as Tensor;
+    };
+    const compiled = compile(fn);
+    for (let seed = 0; seed < 3; seed++) {
+      const x = draw([32], 3 + seed);
+      manualSeed(device, seed);
+      const expected = await bits(fn(x));
+      manualSeed(device, seed);
+      expect(await bits(compiled(x))).toEqual(expected);
+    }
+    compiled.dispose();
+  });
+
+  it('other shapes, and tensors that moved, are captured anew', async () => {
+    const w = keep(draw([1], 2));
+    const compiled = compile((x: Tensor) => mul(x, w));
+    expect((await compiled(draw([3], 1)).data()).length).toBe(3);
+    expect((await compiled(draw([4], 1)).data()).length).toBe(4);
+    expect(compiled.plans).toBe(2);
+    w.copyFrom(tensor([2], { device }));
+    expect(await compiled(tensor([1, 2, 3], { device })).toArray()).toEqual([2, 4, 6]);
+    // An optimiser moves its parameters into an arena of its own.
+    const sgd = new SGD([w], { lr: 1 });
+    w.copyFrom(tensor([3], { device }));
+    expect(await compiled(tensor([1, 2, 3], { device })).toArray()).toEqual([3, 6, 9]);
+    sgd.dispose();
+    w.dispose();
+    expect(() => compiled(tensor([1, 2, 3], { device }))).toThrow(/was freed/);
+    compiled.dispose();
+  });
+
+  it('a module in another mode is captured anew', async () => {
+    const model = cnn4({ device, generator: new Generator(1), width: 0.1 });
+    const compiled = compile((x: Tensor) => model.forward(x));
+    const x = tensor(uniformFloats(2 * 784, 1, 0, 1), { device, shape: [2, 1, 28, 28] });
+    compiled(x);
+    model.eval();
+    expect(await bits(compiled(x))).toEqual(await bits(model.forward(x)));
+    expect(await bits(compiled(x))).toEqual(await bits(compiled(x)));
+    compiled.dispose();
+    model.dispose();
+  });
+
+  it('what nothing comes of is not computed', async () => {
+    const compiled = compile((x: Tensor) => {
+      mul(mul(x, 3), x);
+      return add(x, 1);
+    });
+    const x = draw([5], 1);
+    compiled(x);
+    const before = device.counters.dispatches;
+    expect(await bits(compiled(x))).toEqual(await bits(add(x, 1)));
+    expect(device.counters.dispatches - before).toBe(2);
+    compiled.dispose();
+  });
+
+  it('constants are what they were, also where they are changed on the way', async () => {
+    const compiled = compile((x: Tensor) => {
+      const a = tensor([1, 2, 3], { device });
+      const first = add(x, a);
+      a.copyFrom(first);
+      return [first, add(a, zeros([3], { device }))];
+    });
+    for (let run = 0; run < 3; run++) {
+      const [first, second] = compiled(tensor([10, 20, 30], { device }));
+      expect([await first?.toArray(), await second?.toArray()]).toEqual([
+        [11, 22, 33],
+        [11, 22, 33],
+      ]);
+    }
+    compiled.dispose();
+  });
+
+  it('tensors that it keeps are there afterwards, and new in every run', async () => {
+    let kept: Tensor | undefined;
+    const compiled = compile((x: Tensor) => {
+      kept = keep(mul(x, 2));
+      return x.sum();
+    });
+    compiled(tensor([1, 2], { device }));
+    expect(await kept?.toArray()).toEqual([2, 4]);
+    compiled(tensor([3, 4], { device }));
+    expect(await kept?.toArray()).toEqual([6, 8]);
+    kept?.dispose();
+    compiled.dispose();
+  });
+});
+
+describe('what cannot be compiled', () => {
+  it('says so: values looked at, waiting, and data from the CPU for tensors that are not its own', () => {
+    const x = draw([3], 1);
+    const w = keep(draw([3], 2));
+    const bad: [fn: (t: Tensor) => unknown, message: RegExp][] = [
+      [async (t) => (await t.item()) > 0, /asynchronous/],
+      [async (t) => await t.data(), /asynchronous/],
+      [
+        (t) => {
+          device.flush();
+          return t;
+        },
+        /the function waits for the GPU/,
+      ],
+      [
+        (t) => {
+          device.write(w.range, Float32Array.of(1, 2, 3));
+          return t;
+        },
+        /overwrites a tensor that it did not make with values from the CPU/,
+      ],
+    ];
+    for (const [fn, message] of bad) {
+      const compiled = compile(fn);
+      expect(() => compiled(x)).toThrow(CaptureError);
+      expect(() => compiled(x)).toThrow(message);
+      expect(compiled.plans).toBe(0);
+    }
+    expect(() => compile(() => 1)()).toThrow(/a function without arguments needs options.device/);
+    w.dispose();
+  });
+
+  it('leaves nothing behind', async () => {
+    const w = keep(draw([3], 2));
+    const before = device.memory();
+    const failing = compile((x: Tensor) => {
+      mul(x, w);
+      throw new RangeError('no');
+    });
+    expect(() => failing(w)).toThrow(RangeError);
+    expect(await device.scope(() => add(w, 0).data())).toHaveLength(3);
+    const compiled = compile((x: Tensor) => mul(x, w));
+    device.scope(() => void compiled(w));
+    compiled.dispose();
+    await device.sync();
+    expect(device.memory()).toMatchObject({ live: before.live });
+    w.dispose();
+  });
+});
