@@ -15,8 +15,8 @@ const UNROLL = 4;
 
 type Pass = 'pool' | 'gather' | 'scatter';
 
-/** Windows that can cover one element, up to which four elements to an invocation are worth their code. */
-const COVERED = 4;
+/** Windows that can cover one element, up to which four elements to an invocation are not too much for SwiftShader's compiler. */
+const COVERED = 1;
 
 /** Elements of the written tensor to an invocation; more than 1 where rows divide into vectors (see the kernel). */
 function widthOf(pass: Pass, { kernel, stride, padding, shape }: PoolWindow): number {
@@ -61,6 +61,8 @@ const WINDOWS: readonly PoolWindow[] = [
   { shape: [1, 2, 6, 7], kernel: [2, 2], stride: [3, 3], padding: [0, 0] },
   { shape: [1, 1, 4, 8], kernel: [3, 2], stride: [2, 2], padding: [1, 0] },
   { shape: [1, 2, 8, 8], kernel: [5, 5], stride: [2, 2], padding: [2, 2] },
+  { shape: [1, 2, 8, 8], kernel: [2, 2], stride: [1, 1], padding: [0, 0] },
+  { shape: [2, 2, 4, 4], kernel: [2, 1], stride: [1, 4], padding: [1, 0] },
   { shape: [1, 1, 5, 8], kernel: [3, 3], stride: [1, 1], padding: [1, 1] },
   { shape: [1, 2, 7, 8], kernel: [2, 2], stride: [2, 2], padding: [0, 0], ceilMode: true },
   { shape: [2, 1, 6, 7], kernel: [3, 2], stride: [2, 3], padding: [1, 0], ceilMode: true },

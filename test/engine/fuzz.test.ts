@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { registeredOps, type Device, type InputDraw } from '../../engine/index.js';
 import { arbitraries } from '../support/arbitraries/index.js';
 import type { DrawnCall } from '../support/arbitraries/shapes.js';
@@ -21,13 +21,8 @@ const SECOND = 1e-4;
 /** Inputs of up to as many elements have their second derivatives taken. */
 const THOROUGH = 24;
 
-let device: Device;
-beforeAll(async () => {
-  device = await testDevice();
-});
-afterAll(() => {
-  device.destroy();
-});
+/** Calls that one device sees: each has kernels of its own, and drivers give their memory back with the device. */
+const CALLS_PER_DEVICE = 300;
 
 /** Wider than the steps that differences are taken with. */
 const MARGIN = 0.002;
@@ -59,36 +54,51 @@ describe('drawn at random', () => {
     expect(Object.keys(arbitraries).filter((name) => !registeredOps.has(name))).toEqual([]);
   });
 
-  it(
-    `${CASES} calls compute their definitions and the derivatives of these (seed ${SEED})`,
-    async () => {
+  const portions = Array.from({ length: Math.ceil(CASES / CALLS_PER_DEVICE) }, (_, index) => ({
+    from: index * CALLS_PER_DEVICE + 1,
+    to: Math.min((index + 1) * CALLS_PER_DEVICE, CASES),
+    seed: SEED + index,
+  }));
+
+  it.each(portions)(
+    'calls $from to $to compute their definitions and the derivatives of these (seed $seed)',
+    async ({ from, to, seed: portionSeed }) => {
+      const device = await testDevice();
       const property = fc.asyncProperty(drawn, async ({ name, drawing, seed }) => {
-        const { shapes, attrs, draws } = drawing;
-        const [op, definition] = [registeredOps.get(name), references[name]];
-        if (!op || !definition) throw new RangeError(`${name} has no record or no definition`);
-        const bound = definition(attrs as never);
-        const usual: InputDraw = { dtype: 'f32', range: op.domain };
-        const check: RecordCheck = {
-          op,
-          name,
-          shapes,
-          draws: shapes.map((_, index) => draws?.[index] ?? usual),
-          call: (inputs) => op.call(inputs, attrs),
-          half: false,
-          definitions: typeof bound === 'function' ? [bound] : bound,
-        };
-        const arrays = smoothed(arraysOf(check, seed, spreadFloats), check, drawing);
-        await device.scope(async () => {
-          expect(await forwardError(check, uploadAll(device, check, arrays), arrays)).toBeLessThanOrEqual(FORWARD);
-          if (!op.differentiable) return;
-          const { first, second } = await derivativeErrors(device, check, arrays, THOROUGH);
-          expect(first).toBeLessThanOrEqual(FIRST);
-          expect(second).toBeLessThanOrEqual(SECOND);
-        });
+        await expectDefined(device, name, drawing, seed);
       });
-      await fc.assert(property, { numRuns: CASES, seed: SEED, endOnFailure: false });
+      try {
+        await fc.assert(property, { numRuns: to - from + 1, seed: portionSeed, endOnFailure: false });
+      } finally {
+        device.destroy();
+      }
     },
-    // Ten thousand cases on the slowest adapter.
-    3_600_000,
+    600_000,
   );
 });
+
+/** Fails unless the op computes its definition, and its derivatives, for the values of a seed. */
+async function expectDefined(device: Device, name: string, drawing: DrawnCall, seed: number): Promise<void> {
+  const { shapes, attrs, draws } = drawing;
+  const [op, definition] = [registeredOps.get(name), references[name]];
+  if (!op || !definition) throw new RangeError(`${name} has no record or no definition`);
+  const bound = definition(attrs as never);
+  const usual: InputDraw = { dtype: 'f32', range: op.domain };
+  const check: RecordCheck = {
+    op,
+    name,
+    shapes,
+    draws: shapes.map((_, index) => draws?.[index] ?? usual),
+    call: (inputs) => op.call(inputs, attrs),
+    half: false,
+    definitions: typeof bound === 'function' ? [bound] : bound,
+  };
+  const arrays = smoothed(arraysOf(check, seed, spreadFloats), check, drawing);
+  await device.scope(async () => {
+    expect(await forwardError(check, uploadAll(device, check, arrays), arrays)).toBeLessThanOrEqual(FORWARD);
+    if (!op.differentiable) return;
+    const { first, second } = await derivativeErrors(device, check, arrays, THOROUGH);
+    expect(first).toBeLessThanOrEqual(FIRST);
+    expect(second).toBeLessThanOrEqual(SECOND);
+  });
+}
