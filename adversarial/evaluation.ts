@@ -1,3 +1,4 @@
+import { compile } from '../engine/compile.js';
 import type { Dataset } from '../data/dataset.js';
 import { noGrad } from '../engine/autograd.js';
 import type { Device } from '../engine/device.js';
@@ -44,7 +45,8 @@ export interface EvaluateOptions {
 /**
  * Measures a classifier on a dataset: its accuracy on the natural images, under each attack, and in the worst case over all of
  * them, example by example; with 95 % intervals, the predictions, and the joint distribution of the classes that the natural and
- * the adversarial images are given. The model runs in evaluation mode and gets its modes back.
+ * the adversarial images are given. The model runs in evaluation mode and gets its modes back. Model and attacks are captured (see
+ * `compile`), so neither may look at values.
  *
  * @throws ArgumentError for options outside their domain, ShapeError where the model has fewer logits than the dataset has
  * classes, BulwarkError where logits are NaN or infinite, and the signal's reason
@@ -61,50 +63,74 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
     attack,
     generator: new Generator(seed, { purpose: 'start' }),
   }));
-  for (let start = 0; start < dataset.size; start += batchSize) {
-    signal?.throwIfAborted();
-    const end = Math.min(start + batchSize, dataset.size);
-    const indices = Array.from({ length: end - start }, (_, i) => start + i);
-    tally.add(
-      indices,
-      await evaluateBatch({ model, device, dataset, indices, sources, withImages: tally.shows(indices) }),
-    );
-    const secondsElapsed = (performance.now() - started) / 1000;
-    const examplesPerSecond = end / Math.max(secondsElapsed, 1e-6);
-    const secondsLeft = (dataset.size - end) / examplesPerSecond;
-    await options.onProgress?.({ done: end, total: dataset.size, examplesPerSecond, secondsElapsed, secondsLeft });
+  const [measure, measureWithImages] = [false, true].map((withImages) =>
+    compile((x: Tensor, classes: Tensor) => measureBatch({ model, dataset, sources, withImages }, x, classes)),
+  );
+  try {
+    for (let start = 0; start < dataset.size; start += batchSize) {
+      signal?.throwIfAborted();
+      const end = Math.min(start + batchSize, dataset.size);
+      const indices = Array.from({ length: end - start }, (_, i) => start + i);
+      const withImages = tally.shows(indices);
+      const measured = withImages ? measureWithImages : measure;
+      if (measured) tally.add(indices, await evaluateBatch(measured, { device, dataset, indices, withImages }));
+      const secondsElapsed = (performance.now() - started) / 1000;
+      const examplesPerSecond = end / Math.max(secondsElapsed, 1e-6);
+      const secondsLeft = (dataset.size - end) / examplesPerSecond;
+      await options.onProgress?.({ done: end, total: dataset.size, examplesPerSecond, secondsElapsed, secondsLeft });
+    }
+  } finally {
+    measure?.dispose();
+    measureWithImages?.dispose();
   }
   return tally.result((performance.now() - started) / 1000);
 }
 
-interface BatchCall {
+/** What is done with every batch. */
+interface Measurement {
   readonly model: Model;
-  readonly device: Device;
   readonly dataset: Dataset;
-  readonly indices: readonly number[];
   readonly sources: readonly { readonly attack: Attack; readonly generator: Generator }[];
   /** Whether to read the adversarial images back. */
   readonly withImages: boolean;
 }
 
-/** Natural and adversarial logits of a batch, the joint distributions, and the images if wanted: one read-back. */
-async function evaluateBatch(call: BatchCall): Promise<BatchOutcome> {
-  const { model, device, dataset, indices, sources, withImages } = call;
+/** Natural and adversarial logits, the joint distributions, and the images if wanted, one after another. */
+interface Measured {
+  readonly packed: Tensor;
+  readonly lengths: readonly number[];
+}
+
+function measureBatch({ model, dataset, sources, withImages }: Measurement, x: Tensor, classes: Tensor): Measured {
+  const { device } = x;
+  const natural = evalLogits(model, x, dataset);
+  const parts = [natural];
+  for (const { attack, generator } of sources) {
+    const adversarial = attack.run(model, x, classes, generator);
+    const logits = evalLogits(model, adversarial, dataset);
+    const { joint } = noGrad(device, () => mutualInformationParts(natural, logits, { symmetrize: false }));
+    parts.push(logits, joint, ...(withImages ? [adversarial] : []));
+  }
+  const packed = noGrad(device, () => concat(parts.map((part) => reshape(part, [part.size]))));
+  return { packed, lengths: parts.map((part) => part.size) };
+}
+
+interface BatchCall {
+  readonly device: Device;
+  readonly dataset: Dataset;
+  readonly indices: readonly number[];
+  readonly withImages: boolean;
+}
+
+/** A batch measured: one read-back. */
+async function evaluateBatch(
+  measure: (x: Tensor, classes: Tensor) => Measured,
+  { device, dataset, indices, withImages }: BatchCall,
+): Promise<BatchOutcome> {
   const { images, labels } = dataset.gather(indices);
-  const lengths: number[] = [];
-  const packed = device.scope(() => {
+  const { packed, lengths } = device.scope(() => {
     const x = tensor(images, { device, shape: [indices.length, ...dataset.exampleShape] });
-    const classes = tensor(labels, { device });
-    const natural = evalLogits(model, x, dataset);
-    const parts = [natural];
-    for (const { attack, generator } of sources) {
-      const adversarial = attack.run(model, x, classes, generator);
-      const logits = evalLogits(model, adversarial, dataset);
-      const { joint } = noGrad(device, () => mutualInformationParts(natural, logits, { symmetrize: false }));
-      parts.push(logits, joint, ...(withImages ? [adversarial] : []));
-    }
-    lengths.push(...parts.map((part) => part.size));
-    return noGrad(device, () => concat(parts.map((part) => reshape(part, [part.size]))));
+    return measure(x, tensor(labels, { device }));
   });
   try {
     return unpack(await packed.floats(), lengths, images, withImages);

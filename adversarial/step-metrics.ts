@@ -1,5 +1,4 @@
 import batchMetricsSource from '../shaders/batch_metrics.wgsl';
-import type { Device } from '../engine/device.js';
 import { BulwarkError, ShapeError } from '../engine/errors.js';
 import { defineKernel } from '../engine/kernel.js';
 import { formatShape } from '../engine/shape.js';
@@ -66,26 +65,22 @@ export class MetricsRing {
     return this.#pending.length === this.#rows;
   }
 
-  /** Records the numbers of a step, counted from 1. All steps have the same terms. */
-  write(step: number, values: StepValues, labels: Tensor): void {
+  /** The numbers of a step as one row, on the GPU. All steps have the same terms. */
+  measure(values: StepValues, labels: Tensor): Tensor {
     const { device } = labels;
     const scalars = { total: values.total, ...values.terms };
     const logits = MEASURED.flatMap(({ name, of }) => {
       const tensor = of(values);
       return tensor ? [{ name, tensor }] : [];
     });
-    const ring = (this.#ring ??= this.#create(
-      device,
-      Object.keys(scalars),
-      logits.map(({ name }) => name),
-    ));
-    const start = this.#pending.length * this.#columns.length;
+    this.#columns = [...Object.keys(scalars), ...logits.flatMap(({ name }) => [name, BROKEN + name])];
+    const measured = device.empty([this.#columns.length]);
     for (const { name, tensor } of logits) {
       const [rows = 0, classes = 0] = tensor.shape;
       device.dispatch({
         kernel: batchMetricsKernel,
-        buffers: [tensor.range, labels.range, ring.range],
-        uniforms: [rows, classes, start + this.#columns.indexOf(name)],
+        buffers: [tensor.range, labels.range, measured.range],
+        uniforms: [rows, classes, this.#columns.indexOf(name)],
         workgroups: [1],
       });
     }
@@ -93,9 +88,18 @@ export class MetricsRing {
       if (scalar.size !== 1) {
         throw new ShapeError(`objective: term ${name} has shape ${formatShape(scalar.shape)}; expected a scalar`);
       }
-      const { buffer } = ring.range;
-      device.copy(scalar.range, { buffer, offset: 4 * (start + this.#columns.indexOf(name)), size: 4 }, 4);
+      const { buffer, offset } = measured.range;
+      device.copy(scalar.range, { buffer, offset: offset + 4 * this.#columns.indexOf(name), size: 4 }, 4);
     }
+    return measured;
+  }
+
+  /** Puts a row that was measured in its place; steps count from 1. */
+  push(step: number, measured: Tensor): void {
+    const { device, size, bytes } = measured;
+    const ring = (this.#ring ??= keep(device.empty([this.#rows, size])));
+    const { buffer, offset } = ring.range;
+    device.copy(measured.range, { buffer, offset: offset + this.#pending.length * bytes, size: bytes }, bytes);
     this.#pending.push(step);
   }
 
@@ -120,11 +124,6 @@ export class MetricsRing {
   /** Frees the ring. */
   dispose(): void {
     this.#ring?.dispose();
-  }
-
-  #create(device: Device, scalars: readonly string[], accuracies: readonly string[]): Tensor {
-    this.#columns = [...scalars, ...accuracies.flatMap((name) => [name, BROKEN + name])];
-    return keep(device.empty([this.#rows, this.#columns.length]));
   }
 }
 

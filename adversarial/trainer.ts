@@ -1,3 +1,4 @@
+import { compile, type Compiled } from '../engine/compile.js';
 import { ArgumentError, ShapeError } from '../engine/errors.js';
 import { tensor } from '../engine/ops/create.js';
 import { Generator, type Seed } from '../engine/random.js';
@@ -8,8 +9,8 @@ import { Loader, type Batch } from '../data/loader.js';
 import type { Module } from '../nn/module.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
-import { budgetWarning, checkPgdOptions, pgd, type PgdOptions } from './attacks/pgd.js';
-import { rememberModes } from './model.js';
+import { ascend, budgetWarning, checkPgdOptions, type PgdOptions } from './attacks/pgd.js';
+import { rememberModes, type Model } from './model.js';
 import type { Objective } from './objectives/objective.js';
 import { adversarialStep } from './step.js';
 import { MetricsRing, type StepMetrics } from './step-metrics.js';
@@ -123,6 +124,10 @@ export class Trainer {
   readonly #parameters: readonly Tensor[];
   readonly #watch: UniformWatch;
   readonly #warnings: string[] = [];
+  /** The step as it is replayed; captured at the first step of each size of batch. */
+  readonly #learn: Compiled<[Tensor, Tensor], Tensor>;
+  readonly #noise = new Generator(0, { purpose: 'start' });
+  #eps = 0;
   #step: number;
 
   /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
@@ -141,6 +146,7 @@ export class Trainer {
     this.optimizer = new SGD(this.#parameters, { lr: this.#lrAt(1), momentum, weightDecay, nesterov });
     this.#watch = new UniformWatch({ ...options, classes: dataset.classes, from: this.#judgedFrom, steps: this.steps });
     this.#step = startStep;
+    this.#learn = compile((x: Tensor, labels: Tensor) => this.#learnFrom(x, labels));
   }
 
   /** Steps done so far. */
@@ -209,6 +215,7 @@ export class Trainer {
 
   /** Frees the optimiser's state; the model lives on. */
   dispose(): void {
+    this.#learn.dispose();
     this.optimizer.dispose();
     this.#ring.dispose();
   }
@@ -219,38 +226,39 @@ export class Trainer {
 
   /** Records one step. */
   #take(batch: Batch): void {
-    const { model, objective, dataset } = this.#options;
+    const { model, seed = 0 } = this.#options;
     const { device } = model;
     const step = this.#step + 1;
     this.optimizer.lr = this.#lrAt(step);
+    // The attack's noise is a function of seed and step, so that a resumed run sees the same.
+    this.#noise.setState(new Generator(seed, { purpose: 'start', index: step }).state());
+    this.#eps = this.epsAt(step);
     device.scope(() => {
       const x = tensor(batch.images, { device, shape: batch.shape });
-      const labels = tensor(batch.labels, { device });
-      const values = adversarialStep({
-        model,
-        parameters: this.#parameters,
-        objective,
-        attack: (victim, images, classes) => this.#attack(victim, images, classes, step),
-        x,
-        labels,
-      });
-      checkLogits(values.naturalLogits ?? values.adversarialLogits, dataset);
-      this.#ring.write(step, values, labels);
-      this.optimizer.step(values.gradients);
+      this.#ring.push(step, this.#learn(x, tensor(batch.labels, { device })));
     });
     this.#step = step;
   }
 
-  /** The adversary of a step. Its noise is a function of seed and step, so that a resumed run sees the same. */
-  #attack(model: Module, x: Tensor, labels: Tensor, step: number): Tensor {
-    const { attack, seed = 0 } = this.#options;
+  /** Learns from one batch; gives the numbers of the step. What changes from step to step is asked for by the GPU's work itself. */
+  #learnFrom(x: Tensor, labels: Tensor): Tensor {
+    const { model, objective, dataset } = this.#options;
+    const attack = (victim: Model, images: Tensor, classes: Tensor): Tensor => this.#attack(victim, images, classes);
+    const values = adversarialStep({ model, parameters: this.#parameters, objective, attack, x, labels });
+    checkLogits(values.naturalLogits ?? values.adversarialLogits, dataset);
+    const measured = this.#ring.measure(values, labels);
+    this.optimizer.step(values.gradients);
+    return measured;
+  }
+
+  #attack(model: Model, x: Tensor, labels: Tensor): Tensor {
+    const { attack } = this.#options;
     if (!attack) throw new ArgumentError('trainer: the objective wants adversarial images, but there is no attack');
-    const eps = this.epsAt(step);
     // A ball without extent: the attack would come back to where it started.
-    if (eps === 0) return x;
-    const { stepSize = eps / 4 } = attack;
-    const generator = new Generator(seed, { purpose: 'start', index: step });
-    return pgd(model, x, labels, { ...attack, start: attack.start ?? 'normal', eps, stepSize, generator });
+    if (attack.eps === 0) return x;
+    const { stepSize, clipMin = 0, clipMax = 1, start = 'normal' } = attack;
+    const step = { eps: () => this.#eps, stepSize: stepSize ?? (() => this.#eps / 4), clipMin, clipMax };
+    return ascend(model, x, labels, step, { ...attack, start, generator: this.#noise });
   }
 
   /** Reads the metrics and hands them on. */

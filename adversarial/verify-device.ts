@@ -91,7 +91,10 @@ const METRICS: KernelCase = {
     });
     const ring = new MetricsRing(1);
     const nothing = { adversarialImages: undefined, adversarialLogits: undefined, gradients: [], terms: {} };
-    ring.write(1, { ...nothing, naturalLogits: t, total: zeros([], { device }) }, tensor(labels, { device }));
+    ring.push(
+      1,
+      ring.measure({ ...nothing, naturalLogits: t, total: zeros([], { device }) }, tensor(labels, { device })),
+    );
     const [read] = await ring.read();
     ring.dispose();
     return [{ got: [read?.metrics[NATURAL_ACCURACY] ?? NaN], expected: [hits.length / rows] }];

@@ -1,3 +1,4 @@
+import { float } from './dtype.js';
 import type { Constants } from './template.js';
 import type { BufferHandle } from './virtual.js';
 
@@ -27,6 +28,14 @@ export interface BufferRange {
 
 /** A word of a uniform struct: fixed, or asked for in every run (see `Device.perRun`). */
 export type Word = number | (() => number);
+
+/** A number, or one that is asked for in every run: a setting that changes from call to call of a compiled function. */
+export type Scalar = number | (() => number);
+
+/** The uniform word of an f32. */
+export function floatWord(value: Scalar): Word {
+  return typeof value === 'function' ? () => float(value()) : float(value);
+}
 
 /** Everything a GPU does is one of these: a kernel, its buffers, its scalars, and how many workgroups run it. */
 export interface Dispatch {

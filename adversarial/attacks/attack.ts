@@ -11,7 +11,10 @@ export interface Attack {
   readonly settings: Readonly<Record<string, string | number>>;
   /** What is doubtful about the settings, in sentences. */
   readonly warnings: readonly string[];
-  /** Adversarial versions of a batch; random numbers come from the generator, sample by sample. Only records work. */
+  /**
+   * Adversarial versions of a batch; random numbers come from the generator, sample by sample. Only records work: `evaluate` captures
+   * it (see `compile`).
+   */
   readonly run: (model: Model, x: Tensor, labels: Tensor, generator: Generator) => Tensor;
 }
 

@@ -1,8 +1,7 @@
 import attackStepSource from '../../shaders/attack_step.wgsl';
 import { enableGrad, grad } from '../../engine/autograd.js';
-import { float } from '../../engine/dtype.js';
 import { ArgumentError, DTypeError, ShapeError } from '../../engine/errors.js';
-import { defineKernel, strideWorkgroups } from '../../engine/kernel.js';
+import { defineKernel, floatWord, strideWorkgroups, type Scalar } from '../../engine/kernel.js';
 import { onesLike } from '../../engine/ops/create.js';
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
@@ -44,9 +43,9 @@ export interface ClipOptions {
 /** One step of a sign-gradient attack. */
 export interface LinfStep {
   /** Radius of the ball, in units of the data: 8 / 255, not 8. */
-  readonly eps: number;
+  readonly eps: Scalar;
   /** How far every element moves, in the same units. */
-  readonly stepSize: number;
+  readonly stepSize: Scalar;
   readonly clipMin: number;
   readonly clipMax: number;
 }
@@ -70,7 +69,7 @@ export function linfStep(point: Tensor, gradient: Tensor, centre: Tensor, step: 
   device.dispatch({
     kernel: attackStepKernel,
     buffers: [point.range, gradient.range, centre.range, result.range],
-    uniforms: [vectors, float(step.stepSize), float(step.eps), float(step.clipMin), float(step.clipMax)],
+    uniforms: [vectors, ...[step.stepSize, step.eps, step.clipMin, step.clipMax].map(floatWord)],
     workgroups: strideWorkgroups(vectors, device.caps),
   });
   return result;

@@ -70,13 +70,23 @@ export interface PgdOptions extends PgdBudget, ClipOptions {
  */
 export function pgd(model: Model, x: Tensor, labels: Tensor, options: PgdOptions): Tensor {
   const step = checkPgdOptions('pgd', options);
-  const { start = 'uniform', loss = sampleCrossEntropy } = options;
   checkBatch('pgd', x, labels);
+  return ascend(model, x, labels, step, options);
+}
+
+/** What `pgd` does once its options are known to be good; eps and step size may change from run to run of a compiled function. */
+export function ascend(
+  model: Model,
+  x: Tensor,
+  labels: Tensor,
+  step: LinfStep,
+  { start = 'uniform', loss = sampleCrossEntropy, steps, generator }: Omit<PgdOptions, 'eps' | 'stepSize'>,
+): Tensor {
   const { device } = x;
   return device.scope(() =>
     inEvalMode(model, () => {
-      let point = noGrad(device, () => startPoint(x, start, step, options.generator));
-      for (let taken = 0; taken < options.steps; taken++) {
+      let point = noGrad(device, () => startPoint(x, start, step, generator));
+      for (let taken = 0; taken < steps; taken++) {
         const gradient = inputGradient(model, point, labels, loss);
         const next = linfStep(point, gradient, x, step);
         gradient.dispose();

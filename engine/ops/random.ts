@@ -1,9 +1,8 @@
 /** Tensors of random numbers and dropout, with the values that the CPU's {@link Generator} gives, bit for bit. */
 import randomSource from '../../shaders/random.wgsl';
 import type { Device } from '../device.js';
-import { float } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
-import { defineKernel, foldWorkgroups, type Kernel, type Word } from '../kernel.js';
+import { defineKernel, floatWord, foldWorkgroups, type Kernel, type Scalar, type Word } from '../kernel.js';
 import { normalKnots } from '../normal.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import {
@@ -35,7 +34,7 @@ export interface RandomOptions {
 /** Options of {@link rand}. */
 export interface RandOptions extends RandomOptions {
   /** Draw from [-bound, bound) instead of [0, 1). */
-  readonly bound?: number | undefined;
+  readonly bound?: Scalar | undefined;
 }
 
 /** Options of {@link randn}. */
@@ -100,7 +99,7 @@ interface Launch {
   readonly output: Tensor;
   readonly start: () => GeneratorState;
   readonly centre?: number;
-  readonly scale: number;
+  readonly scale: Scalar;
 }
 
 function launch({ kernel, kind, input, output, start, centre = 0, scale }: Launch): void {
@@ -110,7 +109,7 @@ function launch({ kernel, kind, input, output, start, centre = 0, scale }: Launc
     kernel,
     constants: { KIND: kind },
     buffers: input ? [input.range, output.range] : [output.range],
-    uniforms: [...stateWords(start), blocks, centre, float(scale)],
+    uniforms: [...stateWords(start), blocks, centre, floatWord(scale)],
     workgroups: foldWorkgroups(Math.ceil(blocks / 64)),
     label: kind,
   });
@@ -128,7 +127,9 @@ function stateWords(start: () => GeneratorState): Word[] {
  */
 export function rand(shape: Shape, options: RandOptions): Tensor {
   checkShape('rand', shape);
-  const { centre, scale } = uniformScale(options.bound);
+  const { bound } = options;
+  const { centre, scale: fixed } = uniformScale(typeof bound === 'function' ? bound() : bound);
+  const scale = typeof bound === 'function' ? () => uniformScale(bound()).scale : fixed;
   const start = options.device.perRun(() => chooseGenerator('rand', options).reserve(sizeOf(shape)));
   const output = options.device.empty(shape, 'f32');
   launch({ kernel: uniformKernel, kind: 'uniform', output, start, centre, scale });
