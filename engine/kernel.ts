@@ -7,7 +7,7 @@ export type Binding = 'read' | 'write';
 
 /**
  * A compute kernel: one WGSL file. Storage buffers are `@group(0) @binding(i)` in the order of `bindings`; a kernel whose
- * sizes vary declares one uniform struct at `@group(1) @binding(0)`; the entry point is `main`.
+ * sizes vary declares one uniform struct at `@group(0) @binding(31)`; the entry point is `main`.
  */
 export interface Kernel {
   /** The file's name without `.wgsl`. */

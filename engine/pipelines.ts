@@ -5,6 +5,9 @@ import { real } from './virtual.js';
 
 const COMPUTE_STAGE = 4;
 
+/** Where kernels declare their uniform struct: after any storage buffers that they can have. */
+const UNIFORM_BINDING = 31;
+
 /** Bytes of one dispatch's uniform block; WebGPU's offsets are multiples of 256 on most adapters. */
 export const UNIFORM_BLOCK = 256;
 
@@ -24,7 +27,7 @@ export interface Pipeline {
 
 /**
  * Compiled pipelines and bind groups, each made once. Layouts are explicit and shared by signature, so that bind groups
- * fit every pipeline with the same bindings; group 1 is the uniform block, bound at a dynamic offset.
+ * fit every pipeline with the same bindings; the uniform block is bound at a dynamic offset.
  */
 export class PipelineCache {
   readonly #device: GPUDevice;
@@ -38,21 +41,11 @@ export class PipelineCache {
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   readonly #modules: { readonly label: string; readonly module: GPUShaderModule }[] = [];
   #nextBufferId = 0;
-  readonly uniformLayout: GPUBindGroupLayout;
 
   constructor(device: GPUDevice, onPipeline: () => void, onBindGroup: () => void) {
     this.#device = device;
     this.#onPipeline = onPipeline;
     this.#onBindGroup = onBindGroup;
-    this.uniformLayout = device.createBindGroupLayout({
-      entries: [
-        {
-          binding: 0,
-          visibility: COMPUTE_STAGE,
-          buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: 0 },
-        },
-      ],
-    });
   }
 
   pipeline(kernel: Kernel, constants: Constants = {}): Pipeline {
@@ -64,8 +57,9 @@ export class PipelineCache {
     return found;
   }
 
-  bindGroup(pipeline: Pipeline, buffers: readonly BufferRange[]): GPUBindGroup {
-    let key = pipeline.layoutKey;
+  /** The group of a dispatch's buffers, with `uniforms` to be bound at a dynamic offset. */
+  bindGroup(pipeline: Pipeline, buffers: readonly BufferRange[], uniforms: GPUBuffer): GPUBindGroup {
+    let key = `${pipeline.layoutKey}${this.#idOf(uniforms)}`;
     const resources = buffers.map(({ buffer, offset, size }) => ({ buffer: real(buffer), offset, size }));
     for (const { buffer, offset, size } of resources) key += `|${this.#idOf(buffer)},${offset},${size}`;
     let group = this.#bindGroups.get(key);
@@ -75,7 +69,10 @@ export class PipelineCache {
       this.#onBindGroup();
       group = this.#device.createBindGroup({
         layout: pipeline.storageLayout,
-        entries: resources.map((resource, binding) => ({ binding, resource })),
+        entries: [
+          ...resources.map((resource, binding) => ({ binding, resource })),
+          { binding: UNIFORM_BINDING, resource: { buffer: uniforms, offset: 0, size: UNIFORM_BLOCK } },
+        ],
       });
     }
     if (this.#bindGroups.size === GENERATION) {
@@ -127,13 +124,20 @@ export class PipelineCache {
     let layout = this.#layouts.get(key);
     if (!layout) {
       const storage = this.#device.createBindGroupLayout({
-        entries: bindings.map((access, binding) => ({
-          binding,
-          visibility: COMPUTE_STAGE,
-          buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
-        })),
+        entries: [
+          ...bindings.map((access, binding): GPUBindGroupLayoutEntry => ({
+            binding,
+            visibility: COMPUTE_STAGE,
+            buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+          })),
+          {
+            binding: UNIFORM_BINDING,
+            visibility: COMPUTE_STAGE,
+            buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: 0 },
+          },
+        ],
       });
-      const pipeline = this.#device.createPipelineLayout({ bindGroupLayouts: [storage, this.uniformLayout] });
+      const pipeline = this.#device.createPipelineLayout({ bindGroupLayouts: [storage] });
       this.#layouts.set(key, (layout = { storage, pipeline }));
     }
     return layout;

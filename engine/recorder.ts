@@ -24,8 +24,8 @@ type PreparedStep =
       readonly dispatch: Dispatch;
       readonly pipeline: GPUComputePipeline;
       readonly group: GPUBindGroup;
-      /** Of its uniform block, in bytes; the one element. */
-      readonly offset: Uint32Array<ArrayBuffer>;
+      /** Of its uniform block, in bytes; the one element. A list: Dawn takes it faster than a typed array. */
+      readonly offset: readonly [number];
       readonly x: number;
       readonly y: number;
       readonly z: number;
@@ -52,7 +52,6 @@ export interface PreparedRun {
   /** What the uniform blocks hold. */
   readonly words: Uint32Array<ArrayBuffer>;
   readonly uniforms: GPUBuffer;
-  readonly uniformGroup: GPUBindGroup;
   /** In the order of their places. */
   readonly dynamic: readonly DynamicWord[];
   readonly touched: readonly GPUBuffer[];
@@ -62,7 +61,7 @@ export interface PreparedRun {
 function fillWords(words: Uint32Array, steps: readonly PreparedStep[]): DynamicWord[] {
   return steps.flatMap((step) => {
     if (step.kind !== 'dispatch') return [];
-    const start = (step.offset[0] ?? 0) / 4;
+    const start = step.offset[0] / 4;
     return (step.dispatch.uniforms ?? []).flatMap((word, index) => {
       const at = start + index;
       if (typeof word === 'function') return [{ at, word }];
@@ -108,7 +107,6 @@ export class Recorder {
   readonly #stride: number;
   readonly #words: Uint32Array<ArrayBuffer>;
   readonly #arena: GPUBuffer;
-  readonly #uniformGroup: GPUBindGroup;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #blocks = 0;
@@ -126,10 +124,6 @@ export class Recorder {
     this.#words = new Uint32Array(bytes / 4);
     this.#arena = device.createBuffer({ size: bytes, usage: BufferUsage.UNIFORM | BufferUsage.COPY_DST });
     counters.buffers++;
-    this.#uniformGroup = device.createBindGroup({
-      layout: cache.uniformLayout,
-      entries: [{ binding: 0, resource: { buffer: this.#arena, offset: 0, size: UNIFORM_BLOCK } }],
-    });
   }
 
   dispatch(dispatch: Dispatch): void {
@@ -137,7 +131,7 @@ export class Recorder {
     const [x, y = 1, z = 1] = workgroups;
     checkDispatch(this.#device, dispatch);
     const pipeline = this.#cache.pipeline(kernel, dispatch.constants);
-    const group = this.#cache.bindGroup(pipeline, buffers);
+    const group = this.#cache.bindGroup(pipeline, buffers, this.#arena);
     const blocks = Math.max(1, Math.ceil((uniforms.length * 4) / this.#stride));
     if (this.#blocks + blocks > BLOCKS_PER_SUBMIT) this.flush();
     const offset = this.#blocks * this.#stride;
@@ -149,8 +143,7 @@ export class Recorder {
       pass.setPipeline(pipeline.pipeline);
       this.#lastPipeline = pipeline.pipeline;
     }
-    pass.setBindGroup(0, group);
-    pass.setBindGroup(1, this.#uniformGroup, [offset]);
+    pass.setBindGroup(0, group, [offset]);
     pass.dispatchWorkgroups(x, y, z);
     this.#counters.dispatches++;
     for (const range of buffers) this.#touched.add(real(range.buffer));
@@ -183,6 +176,13 @@ export class Recorder {
   /** Makes commands on buffers that are there ready to run any number of times. */
   prepare(commands: readonly Command[]): PreparedRun {
     const touched = new Set<GPUBuffer>();
+    const blocksOf = ({ uniforms: words = [] }: Dispatch): number =>
+      Math.max(1, Math.ceil((words.length * 4) / this.#stride));
+    const all = commands.reduce((sum, each) => sum + (each.kind === 'dispatch' ? blocksOf(each.dispatch) : 0), 0);
+    const words = new Uint32Array((all * this.#stride + UNIFORM_BLOCK) / 4);
+    const usage = BufferUsage.UNIFORM | BufferUsage.COPY_DST;
+    const uniforms = this.#device.createBuffer({ size: words.byteLength, usage });
+    this.#counters.buffers++;
     let blocks = 0;
     const steps = commands.map((command): PreparedStep => {
       switch (command.kind) {
@@ -190,10 +190,10 @@ export class Recorder {
           const { dispatch } = command;
           const [x, y = 1, z = 1] = dispatch.workgroups;
           const pipeline = this.#cache.pipeline(dispatch.kernel, dispatch.constants);
-          const group = this.#cache.bindGroup(pipeline, dispatch.buffers);
+          const group = this.#cache.bindGroup(pipeline, dispatch.buffers, uniforms);
           for (const { buffer } of dispatch.buffers) touched.add(real(buffer));
-          const offset = Uint32Array.of(blocks * this.#stride);
-          blocks += Math.max(1, Math.ceil(((dispatch.uniforms?.length ?? 0) * 4) / this.#stride));
+          const offset = [blocks * this.#stride] as const;
+          blocks += blocksOf(dispatch);
           return { kind: 'dispatch', dispatch, pipeline: pipeline.pipeline, group, offset, x, y, z };
         }
         case 'copy': {
@@ -212,22 +212,13 @@ export class Recorder {
           return command satisfies never;
       }
     });
-    const words = new Uint32Array((blocks * this.#stride + UNIFORM_BLOCK) / 4);
     const dynamic = fillWords(words, steps);
-    const usage = BufferUsage.UNIFORM | BufferUsage.COPY_DST;
-    const uniforms = this.#device.createBuffer({ size: words.byteLength, usage });
-    this.#counters.buffers++;
-    const uniformGroup = this.#device.createBindGroup({
-      layout: this.#cache.uniformLayout,
-      entries: [{ binding: 0, resource: { buffer: uniforms, offset: 0, size: UNIFORM_BLOCK } }],
-    });
-    this.#counters.bindGroups++;
     this.#device.queue.writeBuffer(uniforms, 0, words);
-    return { steps, words, uniforms, uniformGroup, dynamic, touched: [...touched, uniforms] };
+    return { steps, words, uniforms, dynamic, touched: [...touched, uniforms] };
   }
 
   /** Does what was prepared, after everything recorded before. */
-  replay({ steps, words, uniforms, uniformGroup, dynamic, touched }: PreparedRun): void {
+  replay({ steps, words, uniforms, dynamic, touched }: PreparedRun): void {
     const [first, last] = [dynamic[0], dynamic.at(-1)];
     if (first && last) {
       for (const { at, word } of dynamic) words[at] = word();
@@ -242,8 +233,7 @@ export class Recorder {
             pass.setPipeline(step.pipeline);
             this.#lastPipeline = step.pipeline;
           }
-          pass.setBindGroup(0, step.group);
-          pass.setBindGroup(1, uniformGroup, step.offset, 0, 1);
+          pass.setBindGroup(0, step.group, step.offset);
           pass.dispatchWorkgroups(step.x, step.y, step.z);
           this.#counters.dispatches++;
           if (this.#timestamps) this.#closePass();

@@ -24,7 +24,7 @@ struct Params {
   decay: f32,
 //#end
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(

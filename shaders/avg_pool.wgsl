@@ -19,7 +19,7 @@ struct Params {
   outWidth: i32,
   divisor: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 /** What the window that starts at (top, left) is divided by. */
 fn divisorOf(top: i32, left: i32) -> f32 {

@@ -11,7 +11,7 @@ struct Params {
   classes: u32,
   at: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 var<workgroup> correct: array<u32, 64>;
 var<workgroup> broken: array<u32, 64>;

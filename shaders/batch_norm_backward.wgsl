@@ -42,7 +42,7 @@ struct Params {
   /** Elements of a channel in the batch. */
   count: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if PASS == slices
 fn run(at: u32) {

@@ -11,7 +11,7 @@ struct Params {
   momentum: f32,
   unbias: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {

@@ -41,7 +41,7 @@ struct Params {
   /** Partial results of a channel, written (slices) or read (merge, last). */
   slices: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if PASS == slices
 fn run(at: u32) {

@@ -31,7 +31,7 @@ struct Params {
   strideA: array<vec4u, 2>,
   strideB: array<vec4u, 2>,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if OP == add
 fn op(u: V, v: V) -> VR { return u + v; }

@@ -25,7 +25,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> loss: array<f32>;
 // [m]
 @group(0) @binding(3) var<storage, read_write> saved: array<vec4f>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 // A mask, not an infinity: WGSL may assume that there are none.
 const LOWEST = -3.4e38;

@@ -22,7 +22,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> upstream: array<f32>;
 // [m, C]
 @group(0) @binding(4) var<storage, read_write> d_logits: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(

@@ -64,7 +64,7 @@ struct Params {
 //#end
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
 fn main(

@@ -8,7 +8,7 @@ struct Params {
   size: u32,
   slot: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if HALF
 fn isNonFinite(i: u32) -> bool { return ((x[i / 2u] >> (16u * (i % 2u))) & 0x7c00u) == 0x7c00u; }

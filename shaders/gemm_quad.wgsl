@@ -22,7 +22,7 @@ struct Params {
   bOuter: u32, bInner: u32, cOuter: u32, cInner: u32,
   tileM: u32, tileN: u32, tileZ: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if A_VEC
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;

@@ -46,7 +46,7 @@ struct Params {
   perRow: f32,
   perPlane: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 /**
  * Quotient and remainder of a, not negative, by d > 0 with reciprocal `inverse`. The estimate in f32 is off by 1 and a few

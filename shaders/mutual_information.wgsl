@@ -34,7 +34,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> probabilities: array<vec4f>;
 // [C, 4 C4]: ln(P_ab / (P_a. P_.b))
 @group(0) @binding(5) var<storage, read_write> log_ratio: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 // A mask, not an infinity: WGSL may assume that there are none.
 const LOWEST = -3.4e38;

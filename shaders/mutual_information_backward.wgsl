@@ -23,7 +23,7 @@ struct Params {
 // [m, C]
 @group(0) @binding(3) var<storage, read_write> d_natural: array<f32>;
 @group(0) @binding(4) var<storage, read_write> d_adversarial: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3u) {

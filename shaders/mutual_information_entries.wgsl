@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> log_ratio: array<f32>;
 // one per workgroup
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 var<workgroup> terms: array<f32, WG>;
 

@@ -20,7 +20,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> upstream: array<f32>;
 // [m, C]
 @group(0) @binding(3) var<storage, read_write> d_logits: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 var<workgroup> sums: array<f32, LANES>;
 

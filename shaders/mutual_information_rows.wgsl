@@ -20,7 +20,7 @@ struct Params {
 // [m, WIDTH]: p, q
 @group(0) @binding(2) var<storage, read_write> probabilities_0: array<f32>;
 @group(0) @binding(3) var<storage, read_write> probabilities_1: array<f32>;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 // A mask, not an infinity: WGSL may assume that there are none.
 const LOWEST = -3.4e38;

@@ -13,7 +13,7 @@ struct Params {
   centre: u32,
   scale: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if KIND == uniform
 @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;

@@ -31,7 +31,7 @@ struct Params {
   inner: u32,
   scale: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if OP == sum
 fn op(a: X, b: X) -> X { return a + b; }

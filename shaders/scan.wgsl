@@ -19,7 +19,7 @@ struct Params {
   chunk: u32,
   chunks: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(

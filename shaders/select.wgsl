@@ -16,7 +16,7 @@ struct Params {
   strideA: array<vec4u, 2>,
   strideB: array<vec4u, 2>,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(

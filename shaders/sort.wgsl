@@ -28,7 +28,7 @@ struct Params {
   inner: u32,
   run: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 fn keyOf(word: u32) -> u32 {
 //#if SOURCE == f32

@@ -18,7 +18,7 @@ struct Params {
   strideX: array<vec4u, 2>,
   strideY: array<vec4u, 2>,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
 fn main(

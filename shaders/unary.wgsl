@@ -13,7 +13,7 @@ struct Params {
   first: f32,
   second: f32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 
 //#if T == u32
 fn op_square(a: V) -> V { return a * a; }

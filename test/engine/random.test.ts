@@ -40,7 +40,7 @@ describe('Philox on the GPU', () => {
     bindings: ['write'],
     source: `
 struct Params { key: vec2u, pad: vec2u, counter: vec4u }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(31) var<uniform> params: Params;
 @group(0) @binding(0) var<storage, read_write> words: vec4u;
 ${functions}
 @compute @workgroup_size(1) fn main() { words = philox(params.counter); }`,
