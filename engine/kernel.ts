@@ -48,6 +48,11 @@ export interface Dispatch {
   readonly uniforms?: readonly Word[];
   /** Workgroups along x, y, z; each from 1 to 65,535. */
   readonly workgroups: readonly [number, number?, number?];
+  /**
+   * What it writes is all of its outputs, and goes by nothing but its inputs and these fields: a compiled function that does the same
+   * again, on inputs that have not changed, keeps the first result. For what is small and used often, such as transformed weights.
+   */
+  readonly reusable?: boolean;
   /** Shown by profilers and in validation errors; the kernel's name by default. */
   readonly label?: string;
   /** Floating-point operations by the operation's definition, for profilers; where that is the measure of the work. */

@@ -6,7 +6,7 @@ import { placeTenants, type Tenant } from './placement.js';
 import type { PreparedRun } from './recorder.js';
 import type { Shape } from './shape.js';
 import { keep, type Storage, type Tensor } from './tensor.js';
-import { VirtualBuffer, isVirtual, real } from './virtual.js';
+import { VirtualBuffer, isVirtual, real, type BufferHandle } from './virtual.js';
 
 /** A tensor that a captured function gives back: one that was there before, or what to copy out of the plan's memory. */
 export type PlanOutput =
@@ -42,7 +42,7 @@ export class Plan {
     for (const output of outputs)
       if ('range' in output && isVirtual(output.range.buffer)) wanted.add(output.range.buffer);
     const { commands, fixed } = withConstants(capture);
-    const useful = withoutDead(commands, wanted);
+    const useful = withoutDead(withoutRepeats(commands, wanted), wanted);
     const { memory, homes } = house(device, useful, fixed, { inputs, outputs, held: capture.held });
     const home = (range: BufferRange): BufferRange => {
       if (!isVirtual(range.buffer)) return range;
@@ -149,6 +149,43 @@ function withConstants({ commands, constants }: Capture): { commands: Command[];
     fixed.push({ ...constant, range: source });
     result.push({ kind: 'copy', from: source, to: constant.range, bytes: constant.bytes.byteLength });
   }
+}
+
+/** The commands without those whose results are there already: reusable dispatches on inputs that have not changed. */
+function withoutRepeats(commands: readonly Command[], wanted: ReadonlySet<VirtualBuffer>): Command[] {
+  const writers = new Map<BufferHandle, number>();
+  for (const { buffer } of commands.flatMap((command) => usesOf(command).writes)) {
+    writers.set(buffer, (writers.get(buffer) ?? 0) + 1);
+  }
+  const ids = new Map<BufferHandle, number>();
+  const versions = new Map<BufferHandle, number>();
+  const stateOf = ({ buffer, offset, size }: BufferRange): string => {
+    const id = ids.get(buffer) ?? ids.size;
+    ids.set(buffer, id);
+    return [id, versions.get(buffer) ?? 0, offset, size].join();
+  };
+  const known = new Map<string, VirtualBuffer>();
+  const replaced = new Map<BufferHandle, VirtualBuffer>();
+  return commands.flatMap((original) => {
+    const command = relocated(original, (range) => ({ ...range, buffer: replaced.get(range.buffer) ?? range.buffer }));
+    const { reads, writes } = usesOf(command);
+    const [output] = virtualOf(writes);
+    const alone = output && writes.length === 1 && writers.get(output) === 1 && !wanted.has(output);
+    if (command.kind === 'dispatch' && command.dispatch.reusable && alone) {
+      const { kernel, constants, uniforms = [], workgroups } = command.dispatch;
+      if (uniforms.every((word) => typeof word === 'number')) {
+        const key = JSON.stringify([kernel.name, constants, uniforms, workgroups, output.size, reads.map(stateOf)]);
+        const before = known.get(key);
+        if (before) {
+          replaced.set(output, before);
+          return [];
+        }
+        known.set(key, output);
+      }
+    }
+    for (const { buffer } of writes) versions.set(buffer, (versions.get(buffer) ?? 0) + 1);
+    return [command];
+  });
 }
 
 /** The commands that something comes of: memory from before the capture changes, or what is wanted of the function's own. */

@@ -6,8 +6,10 @@ import { KernelError } from './errors.js';
  *  - a prelude after the file's `enable`/`requires` lines: `{ TM: 8 }` gives `const TM: u32 = 8u;`, `{ SYM: true }` gives
  *    `const SYM: bool = true;`, `{ T: 'f32' }` gives `alias T = f32;` (other strings only serve `$NAME` and `//#if`)
  *  - `//#unroll i 0 TM` ... `//#end` repeats its lines with `$i` replaced by 0, 1, ..., TM - 1
- *  - `//#if NAME`, `//#if !NAME`, `//#if NAME == value` ... `//#else` ... `//#end` keeps one branch
- *  - `$NAME` is the raw text of a constant, `$[4 * i + TM]` integer arithmetic over loop variables and constants
+ *  - `//#if NAME`, `//#if !NAME`, `//#if NAME == value` ... `//#else` ... `//#end` keeps one branch; a comparison by `<` or `>` is
+ *    of integer arithmetic
+ *  - `$NAME` is the raw text of a constant, `$[4 * i + TM]` integer arithmetic over loop variables and constants, in which a
+ *    comparison by `<` or `>` is 0 or 1
  *
  * Unrolling is for register tiles: a WGSL array indexed by a loop variable lives in memory on the software adapters.
  */
@@ -91,7 +93,11 @@ function unroll(name: string, argument: string, body: readonly string[], variabl
 
 function holds(name: string, condition: string, variables: Variables): boolean {
   const equal = /^(\w+)\s*==\s*(\w+)$/.exec(condition);
-  if (equal) return String(lookUp(name, equal[1] ?? '', variables)) === equal[2];
+  if (equal) {
+    const [, left = '', right = ''] = equal;
+    return String(lookUp(name, left, variables)) === String(variables.get(right) ?? right);
+  }
+  if (/[<>]/.test(condition)) return evaluate(name, condition, variables) !== 0;
   const negated = condition.startsWith('!');
   const value = variables.get(negated ? condition.slice(1).trim() : condition);
   return negated !== (value !== undefined && value !== false && value !== 0);
@@ -109,14 +115,14 @@ function substitute(name: string, line: string, variables: Variables): string {
     .replace(/\$([A-Z][A-Z0-9_]*|[a-z])/g, (_, variable: string) => String(lookUp(name, variable, variables)));
 }
 
-/** Integer arithmetic: + - * / % and parentheses over literals, loop variables and constants. */
+/** Integer arithmetic: < > + - * / % and parentheses over literals, loop variables and constants. */
 function evaluate(name: string, expression: string, variables: Variables): number {
-  const tokens = expression.match(/\d+|\w+|[-+*/%()]/g) ?? [];
+  const tokens = expression.match(/\d+|\w+|[-+*/%()<>]/g) ?? [];
   let at = 0;
   const atom = (): number => {
     const token = tokens[at++] ?? '';
     if (token === '(') {
-      const value = sum();
+      const value = comparison();
       at++;
       return value;
     }
@@ -139,5 +145,12 @@ function evaluate(name: string, expression: string, variables: Variables): numbe
     while (tokens[at] === '+' || tokens[at] === '-') value += tokens[at++] === '+' ? product() : -product();
     return value;
   };
-  return sum();
+  const comparison = (): number => {
+    const left = sum();
+    if (tokens[at] !== '<' && tokens[at] !== '>') return left;
+    const below = tokens[at++] === '<';
+    const right = sum();
+    return Number(below ? left < right : left > right);
+  };
+  return comparison();
 }

@@ -14,6 +14,7 @@ export { AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d } from './la
 export type { AvgPool2dOptions, MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
+export { ResNet, resnet18, type ResNetOptions } from './models/resnet.js';
 export { Module } from './module.js';
 export {
   StepSchedule,

@@ -11,7 +11,8 @@
 //
 // A_TRANS, B_TRANS: the operand is stored transposed. A_VEC, B_VEC, C_VEC: its rows and offsets are multiples of 4 floats.
 // WG: invocations of a workgroup, a multiple of 4.
-// Edges: loads are clamped to the matrix and masked where they would enter a sum; stores outside are skipped.
+// Edges: loads are clamped to the matrix and masked where they would enter a sum; stores outside are skipped. EXACT says that there
+// are none: rows, columns and k divide into whole tiles and fours.
 // Split k: slice s of the grid sums k in [s * kChunk, (s+1) * kChunk) and stores to out + s * splitStride; slice 0 adds bias.
 enable subgroups;
 
@@ -47,8 +48,23 @@ fn loadB(i: u32) -> vec4f { return vec4f(b[i], b[i + 1u], b[i + 2u], b[i + 3u]);
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 //#end
 
+//#if EXACT
+fn inRows(row: u32) -> u32 { return row; }
+fn inColumns(col: u32) -> u32 { return col; }
+fn inSum(k: u32, end: u32) -> u32 { return k; }
+fn upTo(end: u32, k: vec4u, v: vec4f) -> vec4f { return v; }
+//#else
+fn inRows(row: u32) -> u32 { return min(row, params.M - 1u); }
+fn inColumns(col: u32) -> u32 { return min(col, params.N - 1u); }
+fn inSum(k: u32, end: u32) -> u32 { return min(k, end - 1u); }
+/** Zeros where k is past the end. */
+fn upTo(end: u32, k: vec4u, v: vec4f) -> vec4f { return select(vec4f(), v, k < vec4u(end)); }
+//#end
+
 fn store(row: u32, col: u32, base: u32, v: vec4f) {
+//#if !EXACT
   if (row >= params.M || col >= params.N) { return; }
+//#end
   let i = base + row * params.ldc + col;
 //#if C_VEC
   c[i / 4u] = v;
@@ -76,15 +92,14 @@ fn main(
   let cBase = outer * params.cOuter + inner * params.cInner + slice * params.splitStride;
   let kFrom = slice * params.kChunk;
   let kTo = min(params.K, kFrom + params.kChunk);
-  let kLast = kTo - 1u;
   let row = (group.y + params.tileM) * (4u * Q);
   let col = ((group.x + params.tileN) * WG + local) * 4u;
 
 //#unroll i 0 Q
 //#if A_TRANS
-  let a_$[i] = aBase + min(row + $[4*i], params.M - 1u);
+  let a_$[i] = aBase + inRows(row + $[4*i]u);
 //#else
-  let a_$[i] = aBase + min(row + $[4*i] + lane, params.M - 1u) * params.lda;
+  let a_$[i] = aBase + inRows(row + $[4*i]u + lane) * params.lda;
 //#end
 //#unroll m 0 4
   var acc_$[4*i+m] = vec4f();
@@ -92,24 +107,23 @@ fn main(
 //#end
 //#if B_TRANS
 //#unroll n 0 4
-  let b_$[n] = bBase + min(col + $[n], params.N - 1u) * params.ldb;
+  let b_$[n] = bBase + inColumns(col + $[n]u) * params.ldb;
 //#end
 //#else
-  let b_0 = bBase + min(col, (params.N - 1u) & ~3u);
+  let b_0 = bBase + (inColumns(col) & ~3u);
 //#end
 
   for (var k = kFrom; k < kTo; k += 4u) {
-    let inside = vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(kTo);
 //#unroll i 0 Q
 //#if A_TRANS
-    let x_$[i] = select(vec4f(), loadA(a_$[i] + min(k + lane, kLast) * params.lda), k + lane < kTo);
+    let x_$[i] = upTo(kTo, vec4u(k + lane), loadA(a_$[i] + inSum(k + lane, kTo) * params.lda));
 //#else
-    let x_$[i] = select(vec4f(), loadA(a_$[i] + k), inside);
+    let x_$[i] = upTo(kTo, vec4u(k, k + 1u, k + 2u, k + 3u), loadA(a_$[i] + k));
 //#end
 //#end
 //#if B_TRANS
 //#unroll n 0 4
-    let t_$[n] = select(vec4f(), loadB(b_$[n] + k), inside);
+    let t_$[n] = upTo(kTo, vec4u(k, k + 1u, k + 2u, k + 3u), loadB(b_$[n] + k));
 //#end
 //#end
 //#unroll u 0 4
@@ -117,7 +131,7 @@ fn main(
 //#if B_TRANS
       let y = vec4f(t_0[$[u]], t_1[$[u]], t_2[$[u]], t_3[$[u]]);
 //#else
-      let y = loadB(b_0 + min(k + $[u], kLast) * params.ldb);
+      let y = loadB(b_0 + inSum(k + $[u]u, kTo) * params.ldb);
 //#end
 //#unroll i 0 Q
 //#if A_TRANS

@@ -5,7 +5,7 @@
 //           | 0  1 -1  8 -8  1 |
 //
 // One invocation makes the 4 x 4 outputs of one tile of one channel from m[point][k][tile]; those outside the image are
-// not stored.
+// not stored. WHOLE says that there are none.
 struct Params {
   count: u32,     // channels * tiles
   channels: u32,
@@ -58,22 +58,29 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   }
   let corner = ((n * params.channels + channel) * params.height + y0) * params.width + x0;
   //#unroll i 0 4
+  //#if WHOLE
+  {
+  //#else
   if (y0 + $[i]u < params.height) {
+  //#end
     let row = corner + $[i]u * params.width;
     let sum = t_$[i]_1 + t_$[i]_2;
     let dif = t_$[i]_1 - t_$[i]_2;
     let sum2 = t_$[i]_3 + t_$[i]_4;
     let dif2 = t_$[i]_3 - t_$[i]_4;
-    output[row] = t_$[i]_0 + sum + sum2 + offset;
-    if (x0 + 1u < params.width) {
-      output[row + 1u] = dif + 2.0 * dif2 + offset;
+    let y_0 = t_$[i]_0 + sum + sum2 + offset;
+    let y_1 = dif + 2.0 * dif2 + offset;
+    let y_2 = sum + 4.0 * sum2 + offset;
+    let y_3 = dif + 8.0 * dif2 + t_$[i]_5 + offset;
+    output[row] = y_0;
+    //#unroll j 1 4
+    //#if !WHOLE
+    if (x0 + $[j]u < params.width)
+    //#end
+    {
+      output[row + $[j]u] = y_$j;
     }
-    if (x0 + 2u < params.width) {
-      output[row + 2u] = sum + 4.0 * sum2 + offset;
-    }
-    if (x0 + 3u < params.width) {
-      output[row + 3u] = dif + 8.0 * dif2 + t_$[i]_5 + offset;
-    }
+    //#end
   }
   //#end
 }

@@ -15,6 +15,7 @@ import {
   type ConvOptions,
   type ConvPass,
 } from './conv/geometry.js';
+import { rowsGather } from './conv/rows.js';
 import { winogradGather, winogradWeightGrad } from './conv/winograd.js';
 import { pairOf, type Pair } from './pair.js';
 import { sum } from './reduce.js';
@@ -62,7 +63,9 @@ function samplesOf(shapes: (geometry: ConvGeometry) => readonly Shape[]) {
 }
 
 function chosen({ caps, gpu }: Device, pass: ConvPass, { geometry, variant }: ConvAttrs): ConvVariant {
-  return chooseConv(caps, pass, geometry, variant, gpu.limits.maxStorageBufferBindingSize);
+  // Whole rows sum over channels; the weight gradient that goes with them sums over pixels.
+  const forced = pass === 'weightGrad' && variant === 'rows' ? 'broadcast' : variant;
+  return chooseConv(caps, pass, geometry, forced, gpu.limits.maxStorageBufferBindingSize);
 }
 
 function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tensors: GatherTensors): void {
@@ -72,6 +75,7 @@ function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tens
   const variant = chosen(device, pass, attrs);
   device.scope(() => {
     if (variant === 'winograd') winogradGather(device, attrs.geometry, pass, tensors);
+    else if (variant === 'rows') rowsGather(device, attrs.geometry, pass, tensors);
     else directGather(device, attrs.geometry, pass, variant, tensors);
   });
 }
@@ -136,7 +140,7 @@ const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
     const variant = chosen(device, 'weightGrad', attrs);
     device.scope(() => {
       if (variant === 'winograd') winogradWeightGrad(device, attrs.geometry, x, dy, output);
-      else directWeightGrad(device, attrs.geometry, variant, x, dy, output);
+      else directWeightGrad(device, attrs.geometry, variant === 'rows' ? 'broadcast' : variant, x, dy, output);
     });
   },
   backward: ({ grads, inputs, attrs, needs }) => {

@@ -237,7 +237,7 @@ export const abs = unary('abs', { summary: 'Absolute value.', dtypes: SIGNED, ba
 /** Sign: -1, 0 or 1; its derivative is 0 everywhere. */
 export const sign = unary('sign', { summary: 'Sign: -1, 0 or 1.', dtypes: SIGNED, backward: (g) => zerosLike(g) });
 /** max(x, 0); its derivative at 0 is 0. */
-export const relu = unary('relu', { summary: 'Rectifier, max(x, 0).', backward: (g, x) => reluGrad(g, x) });
+export const relu = unary('relu', { summary: 'Rectifier, max(x, 0).', backward: (g, _, y) => reluGrad(g, y) });
 /** Logistic function, 1 / (1 + e^-x). */
 export const sigmoid = unary('sigmoid', {
   summary: 'Logistic function, 1 / (1 + e^-x).',
@@ -352,7 +352,7 @@ export const minimum = binary('minimum', {
   kind: 'number',
   backward: (g, a, b) => [() => mul(g, share(b, a)), () => mul(g, share(a, b))],
 });
-/** The gradient of a ReLU: g where x > 0, else 0. */
+/** The gradient of a ReLU: g where its result is above 0, which is where x is, else 0. */
 const reluGrad = binary('reluGrad', {
   summary: 'The gradient of a ReLU: a where b > 0, else 0.',
   kind: 'float',

@@ -112,7 +112,9 @@ function constantsOf(call: GemmCall, variant: GemmVariant): Constants {
   };
   const outVec = aligned(N, ...(batch?.out ?? []));
   if (variant.kind === 'quad') {
-    return { ...shared, C_VEC: outVec, Q: variant.q, WG: variant.threads };
+    const { rows, columns } = tileOf(variant);
+    const EXACT = M % rows === 0 && N % columns === 0 && K % 4 === 0;
+    return { ...shared, C_VEC: outVec, Q: variant.q, WG: variant.threads, EXACT };
   }
   const t = variant.t;
   return {

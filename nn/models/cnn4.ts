@@ -58,7 +58,9 @@ export interface Cnn4WidthOptions extends Cnn4Common {
 /**
  * The 4-convolution network for MNIST of Carlini and Wagner, "Towards evaluating the robustness of neural networks" (S&P
  * 2017), as TRADES has it (`SmallCNN`), whose keys and initialisation it shares: conv3x3 - conv3x3 - maxpool2, twice, without
- * padding; then three linear layers, dropout after the first; ReLU between. 312,202 parameters as published.
+ * padding; then three linear layers, dropout after the first; ReLU between. 312,202 parameters as published. Pooling comes before
+ * the ReLU that the publications have before it: the larger of two numbers is the same either way, and so are the gradients, on a
+ * quarter of the elements.
  */
 export class Cnn4 extends Module {
   readonly #features: Sequential;
@@ -81,13 +83,13 @@ export class Cnn4 extends Module {
         conv1: new Conv2d(inChannels, c1, 3, from),
         relu1: new ReLU(),
         conv2: new Conv2d(c1, c1, 3, from),
-        relu2: new ReLU(),
         maxpool1: new MaxPool2d(2),
+        relu2: new ReLU(),
         conv3: new Conv2d(c1, c2, 3, from),
         relu3: new ReLU(),
         conv4: new Conv2d(c2, c2, 3, from),
-        relu4: new ReLU(),
         maxpool2: new MaxPool2d(2),
+        relu4: new ReLU(),
       }),
     );
     const fc3 = new Linear(hidden, classes, from);

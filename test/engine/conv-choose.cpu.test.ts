@@ -18,7 +18,8 @@ function square(channels: number, filters: number, size: number, options: ConvOp
 
 describe('chooseConv', () => {
   it.each<[string, Capabilities, ConvPass, ReturnType<typeof square>, string]>([
-    ['few channels: direct', LLVMPIPE, 'forward', square(16, 16, 26), 'broadcast'],
+    ['few channels: whole rows', LLVMPIPE, 'forward', square(16, 16, 26), 'rows'],
+    ['rows a little longer than a vector: direct', LLVMPIPE, 'forward', square(16, 16, 11), 'broadcast'],
     ['few channels, 4-wide: direct', SWIFTSHADER, 'forward', square(16, 16, 26), 'quad'],
     ['many channels: Winograd', LLVMPIPE, 'forward', square(64, 64, 16, { padding: 1 }), 'winograd'],
     ['many channels, weight gradient: Winograd', SWIFTSHADER, 'weightGrad', square(64, 64, 10), 'winograd'],
@@ -45,7 +46,7 @@ describe('chooseConv', () => {
     const geometry = square(64, 64, 32, { padding: 1 });
     const bytes = 4 * 36 * 64 * (64 * 8 * 8);
     expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes)).toBe('winograd');
-    expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes - 1)).toBe('broadcast');
+    expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes - 1)).toBe('rows');
   });
 
   it('runs a forced variant, and refuses one that cannot run', () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mutualInformationReference } from '../../bench/mutual-information-reference.js';
+import { mutualInformationReference } from '../support/references/mutual-information.js';
 import { grad } from '../../engine/autograd.js';
 import type { Device } from '../../engine/device.js';
 import { DTypeError, ShapeError } from '../../engine/errors.js';

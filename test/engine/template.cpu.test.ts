@@ -40,6 +40,14 @@ describe('specialise', () => {
     expect(lines(specialise('k', source, { MODE: 'slow', BIAS: false })).slice(1)).toEqual(['b', 'd']);
   });
 
+  it('compares, in arithmetic and in conditions', () => {
+    const source = '//#unroll q 0 3\n//#if q == PAD\nsame\n//#else\nx_$[4 + (q > PAD) - (q < PAD)]\n//#end\n//#end';
+    expect(lines(specialise('k', source, { PAD: 1 })).slice(1)).toEqual(['x_3', 'same', 'x_5']);
+    const condition = '//#if 2 * PAD > 3\na\n//#else\nb\n//#end';
+    expect(lines(specialise('k', condition, { PAD: 2 })).slice(1)).toEqual(['a']);
+    expect(lines(specialise('k', condition, { PAD: 1 })).slice(1)).toEqual(['b']);
+  });
+
   it('names the kernel and what is wrong with it', () => {
     expect(() => specialise('conv', '//#unroll i 0 2\nx')).toThrow(KernelError);
     expect(() => specialise('conv', '//#unroll i 0 2\nx')).toThrow(/conv\.wgsl: '\/\/#unroll i 0 2'.*no \/\/#end/);

@@ -25,7 +25,7 @@ const weightGradKernel = defineKernel({
 export type Sharing = 'broadcast' | 'quad' | 'plain';
 
 /** Registers of one lane: `k` output channels at a patch of `y` x `x` positions. */
-interface Patch {
+export interface Patch {
   readonly k: number;
   readonly y: number;
   readonly x: number;
@@ -168,7 +168,11 @@ function walkWords({ geometry, turned, k, c, block, blocks, patch }: Gather, v: 
   ];
 }
 
-function packWeight(device: Device, plan: Gather, weight: Tensor): Tensor {
+/** What a packing of weights goes by. */
+type Packing = Pick<Gather, 'geometry' | 'turned' | 'k' | 'c' | 'block' | 'blocks' | 'patch'>;
+
+/** The weights in the order in which a gathering kernel takes them; see conv_pack.wgsl. */
+export function packWeight(device: Device, plan: Packing, weight: Tensor): Tensor {
   const { geometry, turned, k, c, block, blocks, patch } = plan;
   const kBlocks = Math.ceil(k / patch.k);
   const taps = block.r * block.q;
@@ -186,6 +190,7 @@ function packWeight(device: Device, plan: Gather, weight: Tensor): Tensor {
       gridX,
     ],
     workgroups: [gridX, gridY],
+    reusable: true,
     label: 'conv2d pack weight',
   });
   return packed;

@@ -76,7 +76,8 @@ function transform(
   constants: Constants = {},
 ): void {
   const workgroups = foldWorkgroups(Math.ceil(count / 64));
-  device.dispatch({ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups });
+  const reusable = kernel === weightKernel;
+  device.dispatch({ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups, reusable });
 }
 
 function tileWords(channels: number, tiles: Tiling): number[] {
@@ -113,7 +114,8 @@ export function winogradGather(
     batch: { outer: POINTS, inner: 1, a: [k * c, 0], b: [c * tiles.count, 0], out: [k * tiles.count, 0] },
   });
   const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
-  transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words);
+  const whole = to[0] % 4 === 0 && to[1] % 4 === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
+  transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, { WHOLE: whole });
 }
 
 /** The weight gradient: the adjoint of the forward pass in the transformed weight. */
