@@ -18,6 +18,11 @@ export interface Compiled<A extends readonly Tensor[], R> {
 export interface CompileOptions {
   /** Needed for a function without arguments; otherwise its arguments have it. */
   readonly device?: Device;
+  /**
+   * Whether chains of elementwise operations become one pass over memory each, true unless told. Results then differ from those of
+   * the function as it is by how a compiler rounds a chain; without, they have the same bits.
+   */
+  readonly fuse?: boolean;
 }
 
 /**
@@ -50,7 +55,8 @@ export function compile<A extends readonly Tensor[], R>(
       plans.delete(key);
       found = undefined;
     }
-    if (!found) plans.set(key, (found = capturePlan(device, (standIns) => fn(...(standIns as A)), args)));
+    if (!found)
+      plans.set(key, (found = capturePlan(device, (standIns) => fn(...(standIns as A)), args, options.fuse ?? true)));
     return found.rebuild(found.plan.run(args));
   };
   const dispose = (): void => {
@@ -64,6 +70,7 @@ function capturePlan<R>(
   device: Device,
   call: (standIns: readonly Tensor[]) => R,
   args: readonly Tensor[],
+  fuse: boolean,
 ): { plan: Plan; rebuild: (outputs: readonly Tensor[]) => R } {
   const first = latestTensorId();
   const capture = new Capture(first);
@@ -85,7 +92,7 @@ function capturePlan<R>(
       });
       return { inputs: stands.map(({ range }) => range), outputs: found, rebuild: structure };
     });
-    return { plan: new Plan(device, capture, inputs, outputs), rebuild };
+    return { plan: new Plan(device, capture, { inputs, outputs, fuse }), rebuild };
   } catch (error) {
     capture.release();
     throw error;

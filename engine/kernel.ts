@@ -37,6 +37,28 @@ export function floatWord(value: Scalar): Word {
   return typeof value === 'function' ? () => float(value()) : float(value);
 }
 
+/** An argument of an elementwise function. */
+export type ElementwiseArgument =
+  /** The vector of four at the result's place, in the binding of this number. */
+  | { readonly kind: 'vector'; readonly binding: number }
+  /** The first element, four times over. */
+  | { readonly kind: 'single'; readonly binding: number }
+  /** One element to a channel: planes of so many vectors of four, so many channels. */
+  | { readonly kind: 'channel'; readonly binding: number; readonly plane: number; readonly channels: number }
+  /** A number, four times over. */
+  | { readonly kind: 'scalar'; readonly word: Word }
+  /** A number as it is. */
+  | { readonly kind: 'attribute'; readonly word: Word };
+
+/** How a dispatch makes its one result of f32 elements one by one: what can be fused with others of its kind. */
+export interface ElementwiseCall {
+  /** `op_<name>` in elementwise.wgsl. */
+  readonly function: string;
+  readonly arguments: readonly ElementwiseArgument[];
+  /** Vectors of four elements in the result. */
+  readonly vectors: number;
+}
+
 /** Everything a GPU does is one of these: a kernel, its buffers, its scalars, and how many workgroups run it. */
 export interface Dispatch {
   readonly kernel: Kernel;
@@ -53,6 +75,8 @@ export interface Dispatch {
    * again, on inputs that have not changed, keeps the first result. For what is small and used often, such as transformed weights.
    */
   readonly reusable?: boolean;
+  /** What it computes, where that is a function of f32 elements one by one. */
+  readonly elementwise?: ElementwiseCall;
   /** Shown by profilers and in validation errors; the kernel's name by default. */
   readonly label?: string;
   /** Floating-point operations by the operation's definition, for profilers; where that is the measure of the work. */

@@ -1,6 +1,7 @@
 import type { Capture, Command, Constant } from './capture.js';
 import type { Device } from './device.js';
 import type { DType } from './dtype.js';
+import { fuseElementwise } from './fusion.js';
 import type { BufferRange } from './kernel.js';
 import { placeTenants, type Tenant } from './placement.js';
 import type { PreparedRun } from './recorder.js';
@@ -35,14 +36,22 @@ export class Plan {
   readonly #memory: readonly Tensor[];
   readonly #kept: readonly Storage[];
 
-  constructor(device: Device, capture: Capture, inputs: readonly BufferRange[], outputs: readonly PlanOutput[]) {
+  /** @param fuse whether to fuse chains of elementwise dispatches */
+  constructor(
+    device: Device,
+    capture: Capture,
+    { inputs, outputs, fuse }: { inputs: readonly BufferRange[]; outputs: readonly PlanOutput[]; fuse: boolean },
+  ) {
     this.#device = device;
     this.#capture = capture;
     const wanted = new Set(capture.held.keys());
     for (const output of outputs)
       if ('range' in output && isVirtual(output.range.buffer)) wanted.add(output.range.buffer);
     const { commands, fixed } = withConstants(capture);
-    const useful = withoutDead(withoutRepeats(commands, wanted), wanted);
+    const once = withoutDead(withoutRepeats(commands, wanted), wanted);
+    const bindings = device.gpu.limits.maxStorageBuffersPerShaderStage;
+    const { software } = device.caps;
+    const useful = fuse ? fuseElementwise(once, { wanted, bindings, software }) : once;
     const { memory, homes } = house(device, useful, fixed, { inputs, outputs, held: capture.held });
     const home = (range: BufferRange): BufferRange => {
       if (!isVirtual(range.buffer)) return range;

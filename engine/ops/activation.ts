@@ -11,8 +11,8 @@ interface ActivationRow<A> {
   readonly summary: string;
   /** The attributes that the samples go through. */
   readonly attrs: readonly A[];
-  /** The function in `shaders/unary.wgsl`, and what it takes. */
-  readonly kernel: (attrs: A) => readonly [op: string, first?: number, second?: number];
+  /** The function in `shaders/elementwise.wgsl`, and what it takes. */
+  readonly kernel: (attrs: A) => readonly [op: string, ...attributes: number[]];
   /** The derivative times the upstream gradient `g`, at input `x` with output `y`. */
   readonly backward: (g: Tensor, x: Tensor, y: Tensor, attrs: A) => Tensor;
 }
@@ -29,8 +29,8 @@ function activation<A>(name: string, row: ActivationRow<A>): Op<A> {
       return [{ shape: nth(inputs, 0).shape, dtype: 'f32' }];
     },
     run: ({ inputs, outputs, attrs }) => {
-      const [op, first = 0, second = 0] = row.kernel(attrs);
-      dispatchUnary(op, nth(inputs, 0), nth(outputs, 0), { attributes: [first, second] });
+      const [op, ...attributes] = row.kernel(attrs);
+      dispatchUnary(op, nth(inputs, 0), nth(outputs, 0), { attributes });
     },
     backward: ({ grads, inputs, outputs, attrs }) => [
       row.backward(nth(grads, 0), nth(inputs, 0), nth(outputs, 0), attrs),

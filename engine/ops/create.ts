@@ -64,6 +64,10 @@ function ramp(result: Tensor, start: number, step: number): Tensor {
     buffers: [result.range],
     uniforms: [vectors, word(start), word(step)],
     workgroups: strideWorkgroups(vectors, result.device.caps),
+    ...(result.dtype === 'f32' &&
+      step === 0 && {
+        elementwise: { function: 'copy', arguments: [{ kind: 'scalar', word: word(start) }], vectors },
+      }),
   });
   return result;
 }

@@ -1,9 +1,10 @@
 import binarySource from '../../shaders/binary.wgsl';
 import castSource from '../../shaders/cast.wgsl';
+import functions from '../../shaders/elementwise.wgsl';
 import selectSource from '../../shaders/select.wgsl';
 import { float, isFloat, storageType, type DType } from '../dtype.js';
 import { ArgumentError, DTypeError } from '../errors.js';
-import { defineKernel, strideWorkgroups } from '../kernel.js';
+import { defineKernel, strideWorkgroups, type Dispatch, type ElementwiseArgument } from '../kernel.js';
 import { applyOne, defineOp, expectDType, nth, provideCast, type BackwardRule, type Op, type OpSample } from '../op.js';
 import { broadcastShapes, broadcastStrides, sameShape } from '../shape.js';
 import { mergeAxes, spaceWords } from '../strided.js';
@@ -12,8 +13,9 @@ import { zeros, zerosLike } from './create.js';
 import { sumToShape } from './movement.js';
 import { dispatchUnary } from './unary.js';
 
-const binaryKernel = defineKernel({ name: 'binary', source: binarySource, bindings: ['read', 'read', 'write'] });
-const scalarKernel = defineKernel({ name: 'binary', source: binarySource, bindings: ['read', 'write'] });
+const source = functions + binarySource;
+const binaryKernel = defineKernel({ name: 'binary', source, bindings: ['read', 'read', 'write'] });
+const scalarKernel = defineKernel({ name: 'binary', source, bindings: ['read', 'write'] });
 const castKernel = defineKernel({ name: 'cast', source: castSource, bindings: ['read', 'write'] });
 const selectKernel = defineKernel({
   name: 'select',
@@ -138,25 +140,36 @@ function binary(name: string, row: BinaryRow): (a: Operand, b: Operand) => Tenso
   };
 }
 
-function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attrs: BinaryAttrs) {
+function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attrs: BinaryAttrs): Dispatch {
   const [a, b] = [nth(inputs, 0), inputs[1]];
   const types = { OP: name, T: storageType(a.dtype), R: storageType(y.dtype) };
   const { caps } = y.device;
   const vectors = Math.ceil(y.size / 4);
   const flat = { uniforms: [vectors], workgroups: strideWorkgroups(vectors, caps), label: name };
+  const floats = a.dtype === 'f32' && y.dtype === 'f32';
+  const elementwise = (list: readonly ElementwiseArgument[]) =>
+    floats && { elementwise: { function: name, arguments: list, vectors } };
   if (!b) {
     const scalar = attrs.scalar ?? 0;
+    const both: ElementwiseArgument[] = [
+      { kind: 'vector', binding: 0 },
+      { kind: 'scalar', word: float(scalar) },
+    ];
     return {
       ...flat,
       kernel: scalarKernel,
       constants: { ...types, MODE: 'scalar', SWAPPED: attrs.swapped ?? false },
       buffers: [a.range, y.range],
       uniforms: [vectors, a.dtype === 'f32' ? float(scalar) : scalar >>> 0],
+      ...elementwise(attrs.swapped ? both.toReversed() : both),
     };
   }
   const buffers = [a.range, b.range, y.range];
   if (sameShape(a.shape, b.shape)) {
-    return { ...flat, kernel: binaryKernel, constants: { ...types, MODE: 'same' }, buffers };
+    return {
+      ...{ ...flat, kernel: binaryKernel, constants: { ...types, MODE: 'same' }, buffers },
+      ...elementwise([0, 1].map((binding) => ({ kind: 'vector', binding }))),
+    };
   }
   const space = mergeAxes(name, y.shape, [broadcastStrides(a.shape, y.shape), broadcastStrides(b.shape, y.shape)]);
   return {
@@ -166,6 +179,9 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
     uniforms: [y.size, 0, 0, 0, ...spaceWords(space)],
     workgroups: strideWorkgroups(y.size, caps),
     label: name,
+    // One of them may be a single element, the other as large as the result.
+    ...([a, b].every(({ size }) => size === y.size || size === 1) &&
+      elementwise([a, b].map(({ size }, binding) => ({ kind: size === 1 ? 'single' : 'vector', binding })))),
   };
 }
 

@@ -42,6 +42,11 @@ function stridedCopy(device: Device, op: string, shape: Shape, x: Tensor, from: 
     uniforms: [size, from.offset, into.offset, 0, ...spaceWords(space)],
     workgroups: strideWorkgroups(size, device.caps),
     label: op,
+    ...(x.size === 1 &&
+      y.size === size &&
+      x.dtype === 'f32' && {
+        elementwise: { function: 'copy', arguments: [{ kind: 'single', binding: 0 }], vectors: Math.ceil(size / 4) },
+      }),
   });
 }
 

@@ -4,7 +4,7 @@ import runningSource from '../../shaders/batch_norm_running.wgsl';
 import statsSource from '../../shaders/batch_norm_stats.wgsl';
 import { float } from '../dtype.js';
 import { ShapeError } from '../errors.js';
-import { defineKernel, foldWorkgroups } from '../kernel.js';
+import { defineKernel, foldWorkgroups, type ElementwiseCall } from '../kernel.js';
 import {
   apply,
   applyOne,
@@ -156,7 +156,23 @@ function applyAffine(x: Tensor, y: Tensor, eps: number, affine: Omit<Affine, 'me
     uniforms: [invocations, channels, units, across, float(eps)],
     workgroups: foldWorkgroups(Math.ceil(invocations / 64)),
     label: linear ? 'batchNorm2d eval backward' : 'batchNorm2d',
+    ...(vector && !linear && { elementwise: normalization(x, channels, units, eps) }),
   });
+}
+
+/** The same for fusion, of bindings as above. */
+function normalization(x: Tensor, channels: number, plane: number, eps: number): ElementwiseCall {
+  const perChannel = (binding: number) => ({ kind: 'channel', binding, plane, channels }) as const;
+  return {
+    function: 'normalize',
+    // Mean, variance, gamma, beta.
+    arguments: [
+      { kind: 'vector', binding: 0 },
+      ...[4, 1, 2, 5].map(perChannel),
+      { kind: 'attribute', word: float(eps) },
+    ],
+    vectors: x.size / 4,
+  };
 }
 
 /** A per-channel `[C]` tensor shaped to broadcast over `[N, C, H, W]`. */

@@ -1,30 +1,43 @@
+import functions from '../../shaders/elementwise.wgsl';
 import unarySource from '../../shaders/unary.wgsl';
 import { float, storageType } from '../dtype.js';
-import { defineKernel, strideWorkgroups } from '../kernel.js';
+import { defineKernel, strideWorkgroups, type ElementwiseCall } from '../kernel.js';
 import type { Tensor } from '../tensor.js';
 
-const unaryKernel = defineKernel({ name: 'unary', source: unarySource, bindings: ['read', 'write'] });
+const unaryKernel = defineKernel({ name: 'unary', source: functions + unarySource, bindings: ['read', 'write'] });
 
-/** What a function of `shaders/unary.wgsl` takes beside its tensor. */
+/** What a function of `shaders/elementwise.wgsl` takes beside its tensor. */
 interface UnaryOptions {
-  /** The function's attributes. */
-  readonly attributes?: readonly [first: number, second?: number];
+  /** The function's attributes, at most two. */
+  readonly attributes?: readonly number[];
   /** Read the elements as raw words instead of numbers. */
   readonly words?: boolean;
 }
 
-/** Records `y = op(x)`, elementwise, by the function `op_<op>` of `shaders/unary.wgsl`. */
+/** Records `y = op(x)`, elementwise, by the function `op_<op>` of `shaders/elementwise.wgsl`. */
 export function dispatchUnary(op: string, x: Tensor, y: Tensor, options: UnaryOptions = {}): void {
-  const { attributes: [first, second = 0] = [0], words = false } = options;
+  const { attributes = [], words = false } = options;
+  const [first = 0, second = 0] = attributes;
   const { device } = x;
   if (x.size === 0) return;
   const vectors = Math.ceil(x.size / 4);
+  const call: ElementwiseCall = {
+    ...{ function: op, vectors },
+    arguments: [
+      { kind: 'vector', binding: 0 },
+      ...attributes.map((value) => ({ kind: 'attribute', word: float(value) }) as const),
+    ],
+  };
   device.dispatch({
     kernel: unaryKernel,
-    constants: { OP: op, T: words ? 'u32' : storageType(x.dtype), R: storageType(y.dtype) },
+    constants: {
+      ...{ OP: op, T: words ? 'u32' : storageType(x.dtype), R: storageType(y.dtype) },
+      ATTRIBUTES: ['', 'first', 'second'].slice(0, 1 + attributes.length).join(', params.'),
+    },
     buffers: [x.range, y.range],
     uniforms: [vectors, float(first), float(second)],
     workgroups: strideWorkgroups(vectors, device.caps),
     label: op,
+    ...(x.dtype === 'f32' && y.dtype === 'f32' && !words && { elementwise: call }),
   });
 }

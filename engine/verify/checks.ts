@@ -1,6 +1,7 @@
 /** The self-test's cases: what each kernel family computes on the GPU beside what it should be. */
 import { grad } from '../autograd.js';
 import { detectAnomaly } from '../anomaly.js';
+import { compile } from '../compile.js';
 import { avgPool2d } from '../ops/avg-pool.js';
 import { boostedCrossEntropy } from '../ops/boosted-cross-entropy.js';
 import { conv2d, convGeometry, convVariants, type ConvVariant } from '../ops/conv.js';
@@ -16,6 +17,7 @@ import { dropout, rand, randn } from '../ops/random.js';
 import { argmax, mean, sum } from '../ops/reduce.js';
 import { logSoftmax, softmax } from '../ops/softmax.js';
 import { Generator } from '../random.js';
+import type { Tensor } from '../tensor.js';
 import { gradients, leaf, pair, type KernelCase } from './kernel-case.js';
 import { MOVEMENT_CASES } from './movement-checks.js';
 import {
@@ -142,6 +144,19 @@ const ELEMENTWISE: KernelCase = {
       { got: exp(tanh(a.t)), expected: Float64Array.from(a.values, (x) => Math.exp(Math.tanh(x))) },
       { got: log(add(mul(a.t, a.t), 1)), expected: Float64Array.from(a.values, (x) => Math.log(x * x + 1)) },
     ];
+  },
+};
+
+const FUSED: KernelCase = {
+  name: 'elementwise, fused',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [a, b] = [leaf(device, [301], 8), leaf(device, [301], 9)];
+    const chain = compile((x: Tensor, y: Tensor) => sub(mul(tanh(add(x, y)), 2), x));
+    const got = chain(a.t, b.t);
+    chain.dispose();
+    const expected = a.values.map((x, at) => 2 * Math.tanh(x + valueAt(b.values, at)) - x);
+    return [{ got, expected }];
   },
 };
 
@@ -283,6 +298,7 @@ const RANDOM: KernelCase = {
 /** Every case, in the order in which they run. */
 export const KERNEL_CASES: readonly KernelCase[] = [
   ELEMENTWISE,
+  FUSED,
   ...MOVEMENT_CASES,
   REDUCTIONS,
   matmulCase(5, 7, 3),

@@ -49,7 +49,7 @@ describe('compile', () => {
       map: new Map([['z', x.tanh()]]),
       n: 3,
     });
-    const compiled = compile(fn);
+    const compiled = compile(fn, { fuse: false });
     for (let call = 0; call < 10; call++) {
       const [x, y] = [draw([5, 7], call), draw([5, 7], 100 + call)];
       const [got, expected] = [compiled(x, y), fn(x, y)];
@@ -79,7 +79,7 @@ describe('a compiled training step', () => {
       optimizer.step(values.gradients);
       return values.total;
     };
-    const compiled = compile(step);
+    const compiled = compile(step, { fuse: false });
     const run = compiledStep ? compiled : (x: Tensor, y: Tensor) => device.scope(() => step(x, y));
     const take = (number: number): Promise<number[]> =>
       device.scope(() => {
