@@ -13,8 +13,9 @@ const MAY_IMPORT = {
   adversarial: ['nn', 'data', 'engine', 'shaders'],
   node: ['adversarial', 'nn', 'data', 'engine'],
   app: ['adversarial', 'nn', 'data', 'engine'],
-  cli: ['node', 'adversarial', 'nn', 'data', 'engine'],
-  bench: ['node', 'adversarial', 'nn', 'data', 'engine', 'shaders'],
+  report: [],
+  bench: ['report', 'adversarial', 'nn', 'data', 'engine'],
+  cli: ['bench', 'report', 'node', 'adversarial', 'nn', 'data', 'engine'],
 };
 const FOLDERS = [...Object.keys(MAY_IMPORT), 'test', 'scripts'];
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
+import { addBenchCommand } from './commands/bench.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -27,6 +28,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
   addTrainCommand(program, run);
   addEvaluateCommand(program, run);
   addDoctorCommand(program, run);
+  addBenchCommand(program, run);
   addDemoCommand(program, run);
   return program;
 }

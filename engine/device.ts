@@ -301,6 +301,11 @@ export class Device {
     };
   }
 
+  /** Counts the peak of `memory()` from now on. */
+  resetPeakMemory(): void {
+    this.#pool.resetPeak();
+  }
+
   /** What the WGSL compiler said about the kernels compiled so far, warnings included; empty when all is well. */
   kernelMessages(): Promise<string[]> {
     return this.#pipelines.messages();

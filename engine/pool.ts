@@ -13,7 +13,7 @@ export interface PoolUsage {
   readonly live: number;
   /** In buffers kept for reuse. */
   readonly pooled: number;
-  /** The largest `live` so far. */
+  /** The largest `live` so far, or since `resetPeakMemory`. */
   readonly peak: number;
   /** Number of buffers, live and pooled. */
   readonly buffers: number;
@@ -64,6 +64,10 @@ export class BufferPool {
     this.#live += capacity;
     this.#peak = Math.max(this.#peak, this.#live);
     return reused ?? this.#create(capacity);
+  }
+
+  resetPeak(): void {
+    this.#peak = this.#live;
   }
 
   release(buffer: PooledBuffer): void {

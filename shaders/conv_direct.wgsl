@@ -143,7 +143,7 @@ fn main(
         //#end
         //#unroll a 0 PH
         //#unroll b 0 PW
-        let x_$[a]_$b = select(0.0, input[u32(base + $a * rowStep + $b * colStep)], rowIn_$a && colIn_$b);
+        let x_$[a]_$b = select(0.0, input[u32(base + $a * rowStep + $b * colStep)], rowIn_$a & colIn_$b);
         //#end
         //#end
         base += i32(plane);

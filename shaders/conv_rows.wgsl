@@ -72,7 +72,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane:
     //#unroll a 0 TY+2
     let x_$[a]_0 = 0.0;
     //#unroll j 0 VI
-    let x_$[a]_$[j + 1] = select(0.0, input[u32(base + $a * width + $[j * SG])], rowIn_$a && colIn_$j);
+    let x_$[a]_$[j + 1] = select(0.0, input[u32(base + $a * width + $[j * SG])], rowIn_$a & colIn_$j);
     //#end
     //#unroll j VI VO+1
     let x_$[a]_$[j + 1] = 0.0;

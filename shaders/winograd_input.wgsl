@@ -51,7 +51,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   //#end
   //#unroll i 0 6
   //#unroll j 0 6
-  let d_$[i]_$j = select(0.0, input[u32(base + $i * width + $j)], rowIn_$i && colIn_$j);
+  let d_$[i]_$j = select(0.0, input[u32(base + $i * width + $j)], rowIn_$i & colIn_$j);
   //#end
   //#end
   //#unroll j 0 6

@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   //#end
   //#unroll i 0 4
   //#unroll j 0 4
-  let d_$[i]_$j = select(0.0, dy[corner + $[i]u * params.width + $[j]u], rowIn_$i && colIn_$j);
+  let d_$[i]_$j = select(0.0, dy[corner + $[i]u * params.width + $[j]u], rowIn_$i & colIn_$j);
   //#end
   //#end
   //#unroll j 0 4

@@ -3,7 +3,7 @@ import { accuraciesOf } from '../history.js';
 import { formatProportion } from '../table.js';
 import { accuracyChart } from './charts.js';
 import type { ReportRun } from './data.js';
-import { html, seriesKey, type Html } from './html.js';
+import { html, seriesKey, type Html } from '../../report/html.js';
 
 interface Column {
   readonly name: string;

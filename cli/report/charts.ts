@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { Proportion } from '../../adversarial/statistics.js';
-import { Html } from './html.js';
+import { Html } from '../../report/html.js';
 
 /** A series of numbers over training steps. */
 export interface Series {

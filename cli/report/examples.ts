@@ -1,6 +1,6 @@
 import type { Evaluation, EvaluationExample } from '../../adversarial/evaluation-tally.js';
 import { shownAttack, type ReportRun } from './data.js';
-import { html, type Html } from './html.js';
+import { html, type Html } from '../../report/html.js';
 import { imageUri, perturbationUri } from './images.js';
 
 /** One model's examples under one attack. */

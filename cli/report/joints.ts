@@ -1,6 +1,6 @@
 import { heatMap } from './charts.js';
 import { shownAttack, type ReportRun } from './data.js';
-import { html, type Html } from './html.js';
+import { html, type Html } from '../../report/html.js';
 
 /** The joint distribution of the classes given to natural and adversarial images, as a heat map for each model. */
 export function jointsSection(runs: readonly ReportRun[]): Html | undefined {

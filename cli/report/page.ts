@@ -1,9 +1,9 @@
 import { accuraciesSection } from './accuracies.js';
 import type { ReportData, ReportRun } from './data.js';
 import { examplesSection } from './examples.js';
-import { Html, html } from './html.js';
+import { Html, html } from '../../report/html.js';
 import { jointsSection } from './joints.js';
-import { STYLE } from './style.js';
+import { STYLE } from '../../report/style.js';
 import { trainingSection } from './training.js';
 
 /** A report as one HTML file that loads nothing from anywhere. */

@@ -1,6 +1,6 @@
 import { curves, type Series } from './charts.js';
 import type { ReportRun } from './data.js';
-import { html, seriesKey, type Html } from './html.js';
+import { html, seriesKey, type Html } from '../../report/html.js';
 
 const LABELS: Readonly<Record<string, string>> = {
   total: 'Total loss',

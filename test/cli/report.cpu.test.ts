@@ -6,7 +6,7 @@ import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import { wilson } from '../../adversarial/statistics.js';
 import { binned } from '../../cli/report/charts.js';
 import type { ReportData, ReportRun } from '../../cli/report/data.js';
-import { escapeHtml, html } from '../../cli/report/html.js';
+import { escapeHtml, html } from '../../report/html.js';
 import { divergingColour, imageUri, perturbationUri } from '../../cli/report/images.js';
 import { renderReport } from '../../cli/report/page.js';
 import { uniformFloats } from '../support/values.js';
