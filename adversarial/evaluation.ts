@@ -8,6 +8,7 @@ import { concat, reshape } from '../engine/ops/movement.js';
 import { mutualInformationParts } from '../engine/ops/mutual-information.js';
 import { Generator, type Seed } from '../engine/random.js';
 import { formatShape } from '../engine/shape.js';
+import { tuneAtFirstUse } from '../engine/tune.js';
 import type { Tensor } from '../engine/tensor.js';
 import { Module } from '../nn/module.js';
 import type { Attack } from './attacks/attack.js';
@@ -73,6 +74,7 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
       const indices = Array.from({ length: end - start }, (_, i) => start + i);
       const withImages = tally.shows(indices);
       const measured = withImages ? measureWithImages : measure;
+      await tuneAtFirstUse(device);
       if (measured) tally.add(indices, await evaluateBatch(measured, { device, dataset, indices, withImages }));
       const secondsElapsed = (performance.now() - started) / 1000;
       const examplesPerSecond = end / Math.max(secondsElapsed, 1e-6);

@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError } from '../engine/errors.js';
 import { tensor } from '../engine/ops/create.js';
 import { Generator, type Seed } from '../engine/random.js';
 import { formatShape } from '../engine/shape.js';
+import { tuneAtFirstUse } from '../engine/tune.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type Batch } from '../data/loader.js';
@@ -193,6 +194,7 @@ export class Trainer {
         const { epoch, position } = this.#loader.positionAfter(this.#step);
         const batch = this.#loader.batch(epoch, position);
         this.#take(batch);
+        await tuneAtFirstUse(model.device);
         const done = model.device.sync();
         // Awaited two steps later; until then a failure must not count as unhandled.
         done.catch(() => undefined);

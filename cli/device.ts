@@ -1,4 +1,5 @@
-import { Device } from '../engine/device.js';
+import type { Device } from '../engine/device.js';
+import { createDevice } from '../node/init.js';
 import '../engine/ops/methods.js';
 import { requestGpuAdapter, type AdapterChoice, type AdapterOptions } from '../node/adapter.js';
 import { BulwarkError } from '../engine/errors.js';
@@ -12,7 +13,7 @@ export interface OpenedDevice {
 /** The device for `--adapter`. Throws a `NoAdapterError` where there is none. */
 export async function openDevice(adapter: AdapterOptions['adapter']): Promise<OpenedDevice> {
   const { adapter: found, choice } = await requestGpuAdapter(adapter === undefined ? {} : { adapter });
-  return { device: await Device.create(found), choice };
+  return { device: await createDevice(found), choice };
 }
 
 /** A device whose kernels compute: the null backend only checks calls. */

@@ -5,6 +5,7 @@ import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addTrainCommand } from './commands/train.js';
+import { addTuneCommand } from './commands/tune.js';
 import type { Context, RunCommand } from './context.js';
 import { EXIT, describeError, exitCodeOf } from './errors.js';
 
@@ -30,6 +31,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
   addDoctorCommand(program, run);
   addBenchCommand(program, run);
   addDemoCommand(program, run);
+  addTuneCommand(program, run);
   return program;
 }
 

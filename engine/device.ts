@@ -15,6 +15,7 @@ import { Recorder, checkDispatch, type Counters, type PreparedRun } from './reco
 import { ScopeStack } from './scope.js';
 import { Storage, Tensor, paddedBytes } from './tensor.js';
 import { sizeOf, type Shape } from './shape.js';
+import { VariantTable } from './variants.js';
 import type { DispatchTrace } from './timestamps.js';
 import type { DType } from './dtype.js';
 
@@ -50,6 +51,8 @@ export class Device {
   /** Exact counts of what was done so far. */
   readonly counters: Counters = { dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pipelines: 0, readbacks: 0 };
   readonly caps: Capabilities;
+  /** Which kernels compute what: see `tune`. */
+  readonly variants = new VariantTable();
   /** Whether operations are recorded for differentiation; see `noGrad`. */
   gradEnabled = true;
   /** Sees what every operation computes, while `detectAnomaly` runs. */
@@ -116,6 +119,8 @@ export class Device {
       requiredLimits: {
         maxBufferSize: limits.maxBufferSize,
         maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        // Chains of elementwise operations fuse as far as this reaches.
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
       },
     });
     return new Device(gpu, adapter.info);

@@ -22,6 +22,9 @@ export {
 } from './kernel.js';
 export { apply, applyOne, defineOp, registeredOps, type Op, type OutputSpec, type RunCall } from './op.js';
 export type { BackwardCall, BackwardRule, InputDraw, OpSample, RegisteredOp } from './op.js';
+export { tune, type TuneOptions, type Tuned } from './tune.js';
+export { indexedDBVariants, useVariantStore } from './variant-store.js';
+export { adapterKey, type Variant, type VariantEntries, type VariantStore } from './variants.js';
 export { profile, type KernelCost, type Profile } from './profile.js';
 export type { Counters } from './recorder.js';
 export type { KernelCheck } from './verify/verify.js';

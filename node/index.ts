@@ -7,5 +7,6 @@ export {
   type AdapterOptions,
   type ChosenAdapter,
 } from './adapter.js';
-export { init } from './init.js';
+export { createDevice, init } from './init.js';
+export { variantFiles } from './variant-cache.js';
 export { loadMnist, type MnistSplit } from './mnist.js';

@@ -1,5 +1,6 @@
-import { Device } from '../engine/index.js';
+import { Device, useVariantStore } from '../engine/index.js';
 import { requestGpuAdapter, type AdapterOptions } from './adapter.js';
+import { variantFiles } from './variant-cache.js';
 
 /**
  * A device on the best adapter here: a GPU, else an installed lavapipe, else the SwiftShader of `@sparticuz/chromium`;
@@ -9,5 +10,12 @@ import { requestGpuAdapter, type AdapterOptions } from './adapter.js';
  */
 export async function init(options: AdapterOptions = {}): Promise<Device> {
   const { adapter } = await requestGpuAdapter(options);
-  return Device.create(adapter);
+  return createDevice(adapter);
+}
+
+/** A device on an adapter, which goes by the variants of kernels that were measured to be fastest there. */
+export async function createDevice(adapter: GPUAdapter): Promise<Device> {
+  const device = await Device.create(adapter);
+  await useVariantStore(device, variantFiles());
+  return device;
 }

@@ -1,10 +1,12 @@
 import type { Device } from '../device.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
+import { Generator } from '../random.js';
 import { formatShape, sameShape, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { bucket, type VariantTrial } from '../variants.js';
 import { pad } from './arrange.js';
-import { chooseConv, type ConvVariant } from './conv/choose.js';
+import { chooseConv, convVariants, type ConvVariant } from './conv/choose.js';
 import { directGather, directWeightGrad, type GatherTensors } from './conv/direct.js';
 import {
   convGeometry,
@@ -18,6 +20,7 @@ import {
 import { rowsGather } from './conv/rows.js';
 import { winogradGather, winogradWeightGrad } from './conv/winograd.js';
 import { pairOf, type Pair } from './pair.js';
+import { rand } from './random.js';
 import { sum } from './reduce.js';
 
 export { chooseConv, convVariants, type ConvVariant } from './conv/choose.js';
@@ -62,10 +65,43 @@ function samplesOf(shapes: (geometry: ConvGeometry) => readonly Shape[]) {
   });
 }
 
-function chosen({ caps, gpu }: Device, pass: ConvPass, { geometry, variant }: ConvAttrs): ConvVariant {
-  // Whole rows sum over channels; the weight gradient that goes with them sums over pixels.
-  const forced = pass === 'weightGrad' && variant === 'rows' ? 'broadcast' : variant;
-  return chooseConv(caps, pass, geometry, forced, gpu.limits.maxStorageBufferBindingSize);
+function chosen(device: Device, pass: ConvPass, { geometry, variant }: ConvAttrs): ConvVariant {
+  const { caps, gpu } = device;
+  const largest = gpu.limits.maxStorageBufferBindingSize;
+  if (variant !== undefined) {
+    // Whole rows sum over channels; the weight gradient that goes with them sums over pixels.
+    const forced = pass === 'weightGrad' && variant === 'rows' ? 'broadcast' : variant;
+    return chooseConv(caps, pass, geometry, forced, largest);
+  }
+  const candidates = convVariants(caps, pass, geometry, largest);
+  const choice = device.variants.choose(convKey(pass, geometry), candidates, () =>
+    convTrial(device, pass, geometry, candidates),
+  );
+  return candidates[choice] ?? 'plain';
+}
+
+/** What decides which variant is best: everything but the number of images, which only its magnitude does. */
+function convKey(pass: ConvPass, g: ConvGeometry): string {
+  const { images, groups, c, k, input, kernel, stride, padding, dilation } = g;
+  const sizes = { n: bucket(images), groups, c, k, input, kernel, stride, padding, dilation };
+  const parts = Object.entries(sizes).map(([name, size]) => `${name}${String(size).replace(',', 'x')}`);
+  return [`conv2d ${pass}`, ...parts].join('|');
+}
+
+function convTrial(
+  device: Device,
+  pass: ConvPass,
+  geometry: ConvGeometry,
+  candidates: readonly ConvVariant[],
+): VariantTrial {
+  const [x, weight, dy] = [inputShape(geometry), weightShape(geometry), outputShape(geometry)];
+  const shapes = { forward: [x, weight], inputGrad: [dy, weight], weightGrad: [x, dy] }[pass];
+  const op = { forward: conv2dOp, inputGrad: inputGradOp, weightGrad: weightGradOp }[pass];
+  return {
+    plain: candidates.indexOf('plain'),
+    inputs: () => shapes.map((shape, seed) => rand(shape, { device, generator: new Generator(seed) })),
+    record: (variant, inputs) => applyOne(op, inputs, { geometry, variant: candidates[variant] ?? 'plain' }),
+  };
 }
 
 function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tensors: GatherTensors): void {

@@ -2,9 +2,12 @@ import quadSource from '../../shaders/gemm_quad.wgsl';
 import tileSource from '../../shaders/gemm_tile.wgsl';
 import type { Capabilities, Device } from '../device.js';
 import { defineKernel, type Kernel } from '../kernel.js';
+import { Generator } from '../random.js';
 import { sizeOf } from '../shape.js';
 import type { Constants } from '../template.js';
 import type { Tensor } from '../tensor.js';
+import { bucket, type VariantTrial } from '../variants.js';
+import { rand } from './random.js';
 import { reduceInto } from './reduce.js';
 
 const PLAIN = ['read', 'read', 'write'] as const;
@@ -100,6 +103,49 @@ function chooseTile(caps: Capabilities, M: number, N: number, work: number): Gem
   return { kind: 'tile', t, opaque: caps.software, splits: 1 };
 }
 
+/** The variants that can compute a product on an adapter, the preferred one first. */
+export function gemmVariants(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' | 'K' | 'batch'>): GemmVariant[] {
+  const first = chooseGemm(caps, sizes);
+  const { splits } = first;
+  const tiles = ([4, 8] as const).map((t): GemmVariant => ({ kind: 'tile', t, opaque: caps.software, splits }));
+  const quads = ([2, 4] as const).map((q): GemmVariant => ({ kind: 'quad', q, threads: caps.subgroupSize, splits }));
+  const others: GemmVariant[] = [...tiles, ...(caps.subgroupSize >= 4 ? quads : []), { ...first, splits: 1 }];
+  const texts = new Set([JSON.stringify(first)]);
+  return [first, ...others.filter((variant) => texts.size < texts.add(JSON.stringify(variant)).size)];
+}
+
+function chosenGemm(device: Device, call: GemmCall): GemmVariant {
+  const candidates = gemmVariants(device.caps, call);
+  const choice = device.variants.choose(gemmKey(call), candidates, () => gemmTrial(device, call, candidates));
+  return candidates[choice] ?? chooseGemm(device.caps, call);
+}
+
+/** What decides which variant is best: magnitudes, and whether whole vectors can be loaded. */
+function gemmKey({ M, N, K, transA = false, transB = false, batch, bias }: GemmCall): string {
+  const size = (name: string, value: number): string => `${name}${bucket(value)}${value % 4 === 0 ? '' : ' odd'}`;
+  const form = [transA ? 'at' : 'a', transB ? 'bt' : 'b', bias ? 'bias' : ''].join(' ').trim();
+  const count = batch ? batch.outer * batch.inner : 1;
+  return ['matmul', form, size('m', M), size('n', N), size('k', K), `batch${bucket(count)}`].join('|');
+}
+
+function gemmTrial(device: Device, call: GemmCall, candidates: readonly GemmVariant[]): VariantTrial {
+  const { a, b, out, bias, ...sizes } = call;
+  const shapes = [a.shape, b.shape, ...(bias ? [bias.shape] : [])];
+  const outShape = out.shape;
+  return {
+    plain: candidates.findIndex(({ kind }) => kind === 'tile'),
+    inputs: () => shapes.map((shape, seed) => rand(shape, { device, generator: new Generator(seed) })),
+    record: (variant, inputs) => {
+      const [left, right, shift] = inputs;
+      const result = device.empty(outShape);
+      if (left && right) {
+        gemm(device, { ...sizes, a: left, b: right, out: result, ...(shift && { bias: shift }) }, candidates[variant]);
+      }
+      return result;
+    },
+  };
+}
+
 function constantsOf(call: GemmCall, variant: GemmVariant): Constants {
   const { M, N, K, transA = false, transB = false, batch, bias } = call;
   const aligned = (...numbers: number[]): boolean => numbers.every((value) => value % 4 === 0);
@@ -150,7 +196,7 @@ export function gemm(device: Device, asked: GemmCall, forced?: GemmVariant): voi
   const batch = call.batch ?? { outer: 1, inner: 1, a: [0, 0], b: [0, 0], out: [0, 0] };
   const count = batch.outer * batch.inner;
   if (M * N * count === 0) return;
-  const variant = forced ?? chooseGemm(device.caps, call);
+  const variant = forced ?? chosenGemm(device, call);
   // Slices are whole multiples of four steps, so that vector loads stay aligned; rounding may leave fewer of them.
   const chunk = Math.max(1, Math.ceil(K / variant.splits / 4)) * 4;
   const splits = Math.max(1, Math.ceil(K / chunk));

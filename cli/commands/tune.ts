@@ -1,0 +1,94 @@
+import type { Command } from 'commander';
+import { adversarialStep, mimaeAT, pgd } from '../../adversarial/index.js';
+import { Generator, adapterKey, tensor, tune, type Device, type Tuned, type Variant } from '../../engine/index.js';
+import { cnn4, resnet18, type Module } from '../../nn/index.js';
+import type { AdapterOptions } from '../../node/adapter.js';
+import { variantFiles } from '../../node/variant-cache.js';
+import type { Context, RunCommand } from '../context.js';
+import { openComputingDevice } from '../device.js';
+import { EXIT } from '../errors.js';
+import { COUNT, WIDTH, addCommonOptions, named, numeric } from '../options.js';
+import { formatTable } from '../table.js';
+
+interface Options {
+  readonly model: keyof typeof MODELS;
+  readonly width: number;
+  readonly batch: number;
+  readonly budget: number;
+  readonly adapter?: AdapterOptions['adapter'];
+}
+
+const MODELS = { cnn4, resnet18 };
+const IMAGES = { cnn4: [1, 28, 28], resnet18: [3, 32, 32] } as const;
+
+const EXAMPLES = `
+Examples:
+  bulwark tune --model resnet18 --batch 128
+  bulwark tune --adapter lavapipe --model cnn4 --batch 64 --budget 300
+
+On a GPU, training tunes itself at its first step. On software adapters only this command does: each kernel takes long to compile
+there, and the table that comes with bulwark was measured on them.`;
+
+/** Adds `bulwark tune`. */
+export function addTuneCommand(program: Command, run: RunCommand): void {
+  const command = program
+    .command('tune')
+    .description('Measure which kernels are fastest here for a training step, and keep the answer for later runs.')
+    .addOption(named('--model <name>', 'model', 'whose step to tune: cnn4, resnet18', Object.keys(MODELS), 'cnn4'))
+    .addOption(numeric('--width <factor>', "of the model's channels", WIDTH, 1))
+    .addOption(numeric('--batch <count>', 'images to a step', COUNT, 128))
+    .addOption(numeric('--budget <seconds>', 'when to stop', { least: 0, above: true }, 60))
+    .addHelpText('after', EXAMPLES);
+  addCommonOptions(command).action((options: Options) => run((context) => tuneCommand(options, context)));
+}
+
+async function tuneCommand(options: Options, context: Context): Promise<number> {
+  const { device, choice } = await openComputingDevice(options.adapter);
+  try {
+    context.err(`${choice.kind}: ${choice.driver}`);
+    takeStep(device, options);
+    await device.sync();
+    const known = Object.keys(device.variants.entries()).length;
+    const count = device.variants.asked.length;
+    context.err(`${count} choices to measure${known > 0 ? `, ${known} known` : ''}`);
+    const tuned = await tune(device, {
+      budget: 1000 * options.budget,
+      onTuned: ({ key, chosen }) => context.err(`${key}: ${nameOf(chosen)}`),
+    });
+    if (tuned.length > 0)
+      context.out(formatTable([['choice', 'expected', 'fastest', 'times faster'], ...tuned.map(rowOf)]));
+    const left = device.variants.asked.length;
+    if (left > 0) context.out(`${left} choices are left as expected: the budget of ${options.budget} s was up`);
+    context.out(`kept in ${variantFiles().pathOf(adapterKey(device.caps))}`);
+    return EXIT.success;
+  } finally {
+    device.destroy();
+  }
+}
+
+/** One MIMAE-AT step, which asks for everything that training will. */
+function takeStep(device: Device, { model: name, width, batch }: Options): void {
+  device.scope(() => {
+    const model: Module = MODELS[name]({ device, width, generator: new Generator(0) });
+    const shape = [batch, ...IMAGES[name]];
+    const size = shape.reduce((product, extent) => product * extent, 1);
+    const x = tensor(new Generator(1).uniform(size), { device, shape });
+    const labels = tensor(new Int32Array(batch), { device });
+    adversarialStep({
+      ...{ model, parameters: model.parameters(), objective: mimaeAT(), x, labels },
+      attack: (of, images, classes) => pgd(of, images, classes, { eps: 0.1, stepSize: 0.1, steps: 1 }),
+    });
+    model.dispose();
+  });
+}
+
+function nameOf(variant: Variant): string {
+  return typeof variant === 'string' ? variant : Object.values(variant).join(' ');
+}
+
+function rowOf({ key, chosen, expected, times }: Tuned): string[] {
+  const msOf = (variant: Variant): number | undefined => times.find((one) => one.variant === variant)?.ms;
+  const [before, after] = [msOf(expected), msOf(chosen)];
+  const gain = before !== undefined && after !== undefined ? (before / after).toFixed(2) : '';
+  return [key, nameOf(expected), nameOf(chosen), gain];
+}
