@@ -51,6 +51,11 @@ export class Device {
   /** Exact counts of what was done so far. */
   readonly counters: Counters = { dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pipelines: 0, readbacks: 0 };
   readonly caps: Capabilities;
+  /**
+   * `strict` keeps to kernels whose rounding is that of the plain sums: without Winograd's F(4x4, 3x3), which costs two or three bits.
+   * `fast`, unless told, takes the fastest.
+   */
+  precision: 'fast' | 'strict' = 'fast';
   /** Which kernels compute what: see `tune`. */
   readonly variants = new VariantTable();
   /** Whether operations are recorded for differentiation; see `noGrad`. */

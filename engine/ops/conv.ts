@@ -1,3 +1,4 @@
+import { observeHost } from '../capture.js';
 import type { Device } from '../device.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
@@ -73,19 +74,22 @@ function chosen(device: Device, pass: ConvPass, { geometry, variant }: ConvAttrs
     const forced = pass === 'weightGrad' && variant === 'rows' ? 'broadcast' : variant;
     return chooseConv(caps, pass, geometry, forced, largest);
   }
-  const candidates = convVariants(caps, pass, geometry, largest);
-  const choice = device.variants.choose(convKey(pass, geometry), candidates, () =>
+  observeHost(device, () => device.precision);
+  const candidates = convVariants(caps, pass, geometry, largest).filter(
+    (candidate) => candidate !== 'winograd' || device.precision === 'fast',
+  );
+  const choice = device.variants.choose(convKey(pass, geometry, device), candidates, () =>
     convTrial(device, pass, geometry, candidates),
   );
   return candidates[choice] ?? 'plain';
 }
 
 /** What decides which variant is best: everything but the number of images, which only its magnitude does. */
-function convKey(pass: ConvPass, g: ConvGeometry): string {
+function convKey(pass: ConvPass, g: ConvGeometry, { precision }: Device): string {
   const { images, groups, c, k, input, kernel, stride, padding, dilation } = g;
   const sizes = { n: bucket(images), groups, c, k, input, kernel, stride, padding, dilation };
   const parts = Object.entries(sizes).map(([name, size]) => `${name}${String(size).replace(',', 'x')}`);
-  return [`conv2d ${pass}`, ...parts].join('|');
+  return [`conv2d ${pass}`, ...parts, precision].join('|');
 }
 
 function convTrial(

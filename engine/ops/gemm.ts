@@ -2,6 +2,7 @@ import quadSource from '../../shaders/gemm_quad.wgsl';
 import tileSource from '../../shaders/gemm_tile.wgsl';
 import type { Capabilities, Device } from '../device.js';
 import { defineKernel, type Kernel } from '../kernel.js';
+import { priorsOf } from '../priors.js';
 import { Generator } from '../random.js';
 import { sizeOf } from '../shape.js';
 import type { Constants } from '../template.js';
@@ -95,7 +96,7 @@ export function chooseGemm(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' |
 }
 
 function chooseTile(caps: Capabilities, M: number, N: number, work: number): GemmVariant {
-  if (caps.software && caps.subgroupSize >= 4) {
+  if (priorsOf(caps).product === 'quad') {
     const q = M <= 4 || work < SMALL.one ? 1 : M <= 8 || work < SMALL.two ? 2 : 4;
     return { kind: 'quad', q, threads: N <= 16 ? 4 : caps.subgroupSize, splits: 1 };
   }

@@ -2,12 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   ArgumentError,
   DTypeError,
+  compile,
   grad,
   keep,
   ShapeError,
   tensor,
   type Device,
   type Shape,
+  type Tensor,
 } from '../../engine/index.js';
 import {
   conv2d,
@@ -241,5 +243,29 @@ describe('conv2d refuses', () => {
     expect(() => conv2dWeightGrad(x, make([1, 3, 8, 8]), [3, 2, 3, 3])).toThrow(/expected \[1, 3, 6, 6\]/);
     const integers = keep(tensor(new Int32Array(128), { shape: [1, 2, 8, 8], device }));
     expect(() => conv2d(integers, weight)).toThrow(DTypeError);
+  });
+});
+
+describe('precision strict', () => {
+  it('leaves Winograd out, of eager and of captured functions', async () => {
+    const own = await testDevice();
+    const labels: string[] = [];
+    const prepare = own.prepare.bind(own);
+    own.prepare = (commands) => {
+      labels.push(...commands.flatMap((each) => (each.kind === 'dispatch' ? [each.dispatch.kernel.name] : [])));
+      return prepare(commands);
+    };
+    const make = (shape: number[], seed: number): Tensor =>
+      tensor(uniformFloats(sizeOf(shape), seed), { device: own, shape });
+    const [x, weight] = [make([2, 64, 16, 16], 1), make([64, 64, 3, 3], 2)];
+    const compiled = compile(() => conv2d(x, weight, null, { padding: 1 }), { device: own });
+    await compiled().floats();
+    expect(labels).toContain('winograd_input');
+    labels.length = 0;
+    own.precision = 'strict';
+    await compiled().floats();
+    expect(labels.length).toBeGreaterThan(0);
+    expect(labels).not.toContain('winograd_input');
+    own.destroy();
   });
 });

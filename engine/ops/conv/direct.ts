@@ -4,6 +4,7 @@ import sumSource from '../../../shaders/conv_sum.wgsl';
 import weightGradSource from '../../../shaders/conv_weight_grad.wgsl';
 import type { Capabilities, Device } from '../../device.js';
 import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import type { Sharing } from '../../priors.js';
 import { sizeOf } from '../../shape.js';
 import type { Tensor } from '../../tensor.js';
 import { forwardWalk, inputGradWalks, type ConvGeometry, type ConvPass, type Walk } from './geometry.js';
@@ -20,9 +21,6 @@ const weightGradKernel = defineKernel({
   source: weightGradSource,
   bindings: ['read', 'read', 'write'],
 });
-
-/** How lanes share what is the same for all of them; see conv_direct.wgsl. */
-export type Sharing = 'broadcast' | 'quad' | 'plain';
 
 /** Registers of one lane: `k` output channels at a patch of `y` x `x` positions. */
 export interface Patch {

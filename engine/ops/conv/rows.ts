@@ -28,6 +28,11 @@ function patchOf({ subgroupSize }: Capabilities, k: number, size: Two) {
   return { channels, vectors, rows: Math.max(1, Math.min(4, size[0], Math.floor(MOST_SUMS / (channels * vectors)))) };
 }
 
+/** Vectors of columns to a row of what the pass computes. */
+export function rowVectors({ subgroupSize }: Capabilities, g: ConvGeometry, pass: ConvPass): number {
+  return Math.ceil((pass === 'inputGrad' ? g.input : g.output)[1] / subgroupSize);
+}
+
 /** Share of the computed positions that lie inside the image. */
 export function rowsFill(caps: Capabilities, g: ConvGeometry, pass: ConvPass): number {
   const turned = pass === 'inputGrad';

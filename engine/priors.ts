@@ -1,0 +1,71 @@
+/** What is expected to be fastest on an adapter before anything is measured there. */
+import type { Capabilities } from './device.js';
+
+/** Kinds of adapters that expectations are kept for. */
+export type AdapterClass = 'llvmpipe' | 'swiftshader' | 'nvidia' | 'amd' | 'intel' | 'apple' | 'generic';
+
+/** How lanes share what is the same for all of them; see conv_direct.wgsl. */
+export type Sharing = 'broadcast' | 'quad' | 'plain';
+
+/** The time of Winograd for a tile, `transform (c + k) + product c k`, in units of the direct kernel's for a pair of channels. */
+interface WinogradCost {
+  readonly transform: number;
+  readonly product: number;
+}
+
+/** One row of the table. */
+export interface Priors {
+  /** Ways of sharing, the best first. */
+  readonly sharing: readonly Sharing[];
+  readonly winograd: { readonly gather: WinogradCost; readonly weightGrad: WinogradCost };
+  /** The time of whole rows relative to the direct kernel's, by vectors of columns from 1 up; none: not worth trying first. */
+  readonly rows: readonly number[];
+  /** The kernel of matrix products. */
+  readonly product: 'quad' | 'tile';
+}
+
+/**
+ * Loads are what llvmpipe takes time for, exchanges between lanes what SwiftShader does. Nothing has been measured on GPUs yet: they
+ * load one address for all lanes in one go, have memory to share tiles in, and pay for Winograd's transforms by bandwidth.
+ */
+const GPU: Priors = {
+  sharing: ['plain', 'quad', 'broadcast'],
+  winograd: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+  rows: [],
+  product: 'tile',
+};
+
+const TABLE: Readonly<Record<AdapterClass, Priors>> = {
+  // Mesa 25.0 with LLVM 15, 8 lanes, in turn on one machine.
+  llvmpipe: {
+    sharing: ['broadcast', 'quad', 'plain'],
+    winograd: { gather: { transform: 8.3, product: 0.3 }, weightGrad: { transform: 6, product: 0.35 } },
+    rows: [0.85, 0.62, 0.77, 0.94],
+    product: 'quad',
+  },
+  // SwiftShader with Subzero, 4 lanes.
+  swiftshader: {
+    sharing: ['quad', 'broadcast', 'plain'],
+    winograd: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+    rows: [],
+    product: 'quad',
+  },
+  nvidia: GPU,
+  amd: GPU,
+  intel: GPU,
+  apple: GPU,
+  generic: GPU,
+};
+
+/** The kind of an adapter. */
+export function adapterClass({ software, subgroupSize, vendor }: Capabilities): AdapterClass {
+  if (software) return subgroupSize === 4 ? 'swiftshader' : 'llvmpipe';
+  const known = ['nvidia', 'amd', 'intel', 'apple'] as const;
+  return known.find((name) => vendor.toLowerCase().includes(name)) ?? 'generic';
+}
+
+/** What is expected of an adapter, with only what it can do: lanes share nothing without subgroups. */
+export function priorsOf(caps: Capabilities): Priors {
+  const priors = TABLE[adapterClass(caps)];
+  return caps.subgroupSize >= 4 ? priors : { ...priors, sharing: ['plain'], rows: [], product: 'tile' };
+}
