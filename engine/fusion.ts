@@ -1,8 +1,8 @@
 /**
  * Fusion of elementwise dispatches: a chain of them passes over memory once, and what only its own later links read is never stored.
  *
- * A group grows dispatch by dispatch, as long as they follow one another, have results of one size, have to do with each other, and
- * no binding is both read and written; and no further than the adapter's storage buffers to a shader reach.
+ * A group grows dispatch by dispatch, as long as they follow one another, have results of one size, and no binding is both read and
+ * written; and no further than the adapter's storage buffers to a shader reach.
  */
 import functions from '../shaders/elementwise.wgsl';
 import fusedSource from '../shaders/fused.wgsl';
@@ -16,6 +16,7 @@ import {
   type Kernel,
   type Word,
 } from './kernel.js';
+import { usesOf } from './uses.js';
 import { isVirtual, type BufferHandle, type VirtualBuffer } from './virtual.js';
 
 /** What fusion goes by beside the commands. */
@@ -78,22 +79,9 @@ function countUses(commands: readonly Command[]): Uses {
     into.set(buffer, (into.get(buffer) ?? 0) + 1);
   };
   for (const command of commands) {
-    switch (command.kind) {
-      case 'dispatch':
-        command.dispatch.buffers.forEach((range, index) =>
-          count(command.dispatch.kernel.bindings[index] === 'read' ? reads : writes, range),
-        );
-        break;
-      case 'copy':
-        count(reads, command.from);
-        count(writes, command.to);
-        break;
-      case 'clear':
-        count(writes, command.range);
-        break;
-      default:
-        command satisfies never;
-    }
+    const uses = usesOf(command);
+    for (const range of uses.reads) count(reads, range);
+    for (const range of uses.writes) count(writes, range);
   }
   return { reads, writes };
 }
@@ -117,26 +105,18 @@ function sameRange(a: BufferRange, b: BufferRange): boolean {
   return a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
 }
 
-/** Whether a dispatch goes on with a chain: it reads what the chain reads or makes, and overwrites neither. */
+/** Whether a dispatch can go on with a chain: its result is as large, and it overwrites nothing that the chain reads or makes. */
 function joins(group: readonly Link[], next: Link): boolean {
   if (group[0]?.call.vectors !== next.call.vectors || group.length >= MOST_LINKS) return false;
   const outputs = group.map(({ output }) => output);
   const touched = [...outputs, ...group.flatMap(inputsOf)];
   if (touched.some(({ buffer }) => buffer === next.output.buffer)) return false;
-  const related = next.call.arguments.some((argument) => {
-    const range = 'binding' in argument ? next.dispatch.buffers[argument.binding] : undefined;
-    if (!range) return false;
-    const made = outputs.find(({ buffer }) => buffer === range.buffer);
-    // Another part of what the chain writes, or one element of it for all, is not there yet.
-    if (made) return argument.kind === 'vector' && sameRange(made, range);
-    return touched.some((other) => sameRange(other, range));
-  });
-  const ready = next.call.arguments.every((argument) => {
+  // Another part of what the chain writes, or one element of it for all, is not there yet.
+  return next.call.arguments.every((argument) => {
     const range = 'binding' in argument ? next.dispatch.buffers[argument.binding] : undefined;
     const made = range && outputs.find(({ buffer }) => buffer === range.buffer);
     return !made || (argument.kind === 'vector' && sameRange(made, range));
   });
-  return related && ready;
 }
 
 /** What a chain binds: its inputs that it does not make itself, and its results that somebody else reads. */

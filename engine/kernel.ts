@@ -15,6 +15,13 @@ export interface Kernel {
   /** The WGSL text, with the templating of `template.ts`. */
   readonly source: string;
   readonly bindings: readonly Binding[];
+  /** For kernels that can pass what they store through a function: see {@link defineEpilogueKernel}. */
+  readonly epilogue?: {
+    /** The binding that is stored. */
+    readonly output: number;
+    /** The same kernel with one more binding, to be read at the places that are stored. */
+    readonly masked: Kernel;
+  };
 }
 
 /** A range of a GPU buffer. */
@@ -86,6 +93,15 @@ export interface Dispatch {
 /** Declares a kernel. */
 export function defineKernel(kernel: Kernel): Kernel {
   return kernel;
+}
+
+/**
+ * Declares a kernel whose stores an elementwise function can be merged into. Its text goes by the constant EPILOGUE: `none`, `relu`, or
+ * `reluGrad`, which reads the ReLU's result from one more binding, behind the others.
+ */
+export function defineEpilogueKernel(kernel: Kernel): Kernel {
+  const masked: Kernel = { ...kernel, bindings: [...kernel.bindings, 'read'] };
+  return { ...kernel, epilogue: { output: kernel.bindings.indexOf('write'), masked } };
 }
 
 /** Elements to an invocation on software adapters, where starting a workgroup costs more than what it does. */

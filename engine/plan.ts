@@ -1,12 +1,14 @@
 import type { Capture, Command, Constant } from './capture.js';
 import type { Device } from './device.js';
 import type { DType } from './dtype.js';
+import { mergeEpilogues } from './epilogues.js';
 import { fuseElementwise } from './fusion.js';
 import type { BufferRange } from './kernel.js';
 import { placeTenants, type Tenant } from './placement.js';
 import type { PreparedRun } from './recorder.js';
 import type { Shape } from './shape.js';
 import { keep, type Storage, type Tensor } from './tensor.js';
+import { usesOf } from './uses.js';
 import { VirtualBuffer, isVirtual, real, type BufferHandle } from './virtual.js';
 
 /** A tensor that a captured function gives back: one that was there before, or what to copy out of the plan's memory. */
@@ -51,7 +53,7 @@ export class Plan {
     const once = withoutDead(withoutRepeats(commands, wanted), wanted);
     const bindings = device.gpu.limits.maxStorageBuffersPerShaderStage;
     const { software } = device.caps;
-    const useful = fuse ? fuseElementwise(once, { wanted, bindings, software }) : once;
+    const useful = fuse ? fuseElementwise(mergeEpilogues(once, wanted), { wanted, bindings, software }) : once;
     const { memory, homes } = house(device, useful, fixed, { inputs, outputs, held: capture.held });
     const home = (range: BufferRange): BufferRange => {
       if (!isVirtual(range.buffer)) return range;
@@ -103,23 +105,6 @@ export class Plan {
     this.#capture.release();
     for (const tensor of this.#memory) tensor.dispose();
     for (const storage of this.#kept) storage.release();
-  }
-}
-
-/** The ranges that a command reads, and those that it writes (and may read). */
-function usesOf(command: Command): { reads: BufferRange[]; writes: BufferRange[] } {
-  switch (command.kind) {
-    case 'dispatch': {
-      const { buffers, kernel } = command.dispatch;
-      const of = (binding: 'read' | 'write'): BufferRange[] => buffers.filter((_, i) => kernel.bindings[i] === binding);
-      return { reads: of('read'), writes: of('write') };
-    }
-    case 'copy':
-      return { reads: [command.from], writes: [command.to] };
-    case 'clear':
-      return { reads: [], writes: [command.range] };
-    default:
-      return command satisfies never;
   }
 }
 

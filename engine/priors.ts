@@ -39,8 +39,8 @@ const TABLE: Readonly<Record<AdapterClass, Priors>> = {
   // Mesa 25.0 with LLVM 15, 8 lanes, in turn on one machine.
   llvmpipe: {
     sharing: ['broadcast', 'quad', 'plain'],
-    winograd: { gather: { transform: 8.3, product: 0.3 }, weightGrad: { transform: 6, product: 0.35 } },
-    rows: [0.85, 0.62, 0.77, 0.94],
+    winograd: { gather: { transform: 10, product: 0.36 }, weightGrad: { transform: 6, product: 0.35 } },
+    rows: [0.85, 0.62, 0.7, 0.7],
     product: 'quad',
   },
   // SwiftShader with Subzero, 4 lanes.

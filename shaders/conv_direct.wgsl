@@ -15,6 +15,7 @@
 //   QUAD   each lane of a quad loads one weight of four, and quad swaps hand it round: accumulator 4 i + m of lane l belongs
 //          to channel 4 i + (l ^ m). A swap is one instruction even where a broadcast is not;
 //   else   every lane loads every weight, four at a time where TK allows (no subgroups needed).
+// EPILOGUE says what becomes of the sums as they are stored.
 // FULL says that TK divides the channels of a group, which saves a comparison for every output; ONE_BLOCK that there is one
 // block of taps, which saves two loops, and with each of them a masked copy of all sums.
 // A load costs several multiplications on the drivers that emulate a GPU, so what counts there is sums per load; but more
@@ -64,7 +65,25 @@ struct Params {
 //#end
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
+//#if EPILOGUE == reluGrad
+@group(0) @binding(4) var<storage, read> mask: array<f32>;
+//#end
 @group(0) @binding(31) var<uniform> params: Params;
+
+/** What is stored at a place: the sum, or its ReLU, or as the gradient of a ReLU, where that ReLU's result is positive. */
+fn finish(sum: f32, at: u32) -> f32 {
+//#if EPILOGUE == relu
+  return max(sum, 0.0);
+//#else
+//#if EPILOGUE == reluGrad
+  return select(0.0, sum, mask[at] > 0.0);
+//#else
+  return sum;
+//#end
+//#end
+}
+
+fn store(at: u32, sum: f32) { output[at] = finish(sum, at); }
 
 @compute @workgroup_size(WG)
 fn main(
@@ -209,10 +228,10 @@ fn main(
     let at = image0 + $[y]u * rowPitch + $[x]u * params.outStrideX;
     //#unroll k 0 TK
     //#if FULL
-    output[at + k_$k * outPlane] = acc_$[k]_$[y * TX + x];
+    store(at + k_$k * outPlane, acc_$[k]_$[y * TX + x]);
     //#else
     if (k_$k < params.k) {
-      output[at + k_$k * outPlane] = acc_$[k]_$[y * TX + x];
+      store(at + k_$k * outPlane, acc_$[k]_$[y * TX + x]);
     }
     //#end
     //#end

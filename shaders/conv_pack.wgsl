@@ -1,5 +1,6 @@
-// Repacks convolution weights for conv_direct: out[g][kb][tap][c][u][k], where a "tap" is a block of BLOCK_TAPS kernel taps,
-// u the tap inside the block, k the output channel inside a block of TK. Channels past the last are zero.
+// Repacks convolution weights for conv_direct and conv_rows: out[g][kb][tap][c][u][k], where a "tap" is a block of TAPS kernel taps,
+// u the tap inside the block, k the output channel inside a block of TK. Channels past the last are zero. Invocations take as many
+// elements as there are too few of them.
 //
 // The source is any OIHW-like array addressed by strides, so that one kernel packs for the forward pass and, with the
 // channels swapped and the taps reversed, for the input gradient.
@@ -9,40 +10,44 @@ struct Params {
   c: u32,           // input channels of a group
   kBlocks: u32,     // ceil(k / TK)
   blocks: u32,      // tap blocks
-  blockTaps: u32,   // taps in a block
-  tk: u32,
   strideGroup: u32,
   strideK: u32,
   strideC: u32,
   flip: u32,        // 1: the taps are read in reverse order
-  gridX: u32,
 };
 @group(0) @binding(0) var<storage, read> weight: array<f32>;
 @group(0) @binding(1) var<storage, read_write> packed: array<f32>;
 @group(0) @binding(31) var<uniform> params: Params;
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
-  let i = (wg.y * params.gridX + wg.x) * 64u + lid;
-  if (i >= params.total) {
-    return;
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let step = groups.x * groups.y * 64u;
+  for (var i = (group.y * groups.x + group.x) * 64u + lane; i < params.total; i += step) {
+    packed[i] = element(i);
   }
-  let kk = i % params.tk;
-  var rest = i / params.tk;
-  let u = rest % params.blockTaps;
-  rest /= params.blockTaps;
+}
+
+fn element(i: u32) -> f32 {
+  let kk = i % TK;
+  var rest = i / TK;
+  let u = rest % TAPS;
+  rest /= TAPS;
   let c = rest % params.c;
   rest /= params.c;
   let block = rest % params.blocks;
   rest /= params.blocks;
-  let k = (rest % params.kBlocks) * params.tk + kk;
+  let k = (rest % params.kBlocks) * TK + kk;
   let g = rest / params.kBlocks;
-  let taps = params.blocks * params.blockTaps;
-  let t = block * params.blockTaps + u;
+  let taps = params.blocks * TAPS;
+  let t = block * TAPS + u;
   let tap = select(t, taps - 1u - t, params.flip == 1u);
   var v = 0.0;
   if (k < params.k) {
     v = weight[g * params.strideGroup + k * params.strideK + c * params.strideC + tap];
   }
-  packed[i] = v;
+  return v;
 }

@@ -6,7 +6,7 @@
 // of column x reads column x + q - PAD. Positions outside the image are zero.
 //
 // Weights come packed by conv_pack, [group][kBlock][channel][9][TK]; each lane loads every SG-th, and subgroupBroadcast hands it
-// round. FULL says that TK divides the channels of a group.
+// round. FULL says that TK divides the channels of a group, EPILOGUE what becomes of the sums as they are stored.
 enable subgroups;
 
 struct Params {
@@ -28,7 +28,25 @@ struct Params {
 @group(0) @binding(1) var<storage, read> weight: array<f32>;
 @group(0) @binding(2) var<storage, read> bias: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
+//#if EPILOGUE == reluGrad
+@group(0) @binding(4) var<storage, read> mask: array<f32>;
+//#end
 @group(0) @binding(31) var<uniform> params: Params;
+
+/** What is stored at a place: the sum, or its ReLU, or as the gradient of a ReLU, where that ReLU's result is positive. */
+fn finish(sum: f32, at: u32) -> f32 {
+//#if EPILOGUE == relu
+  return max(sum, 0.0);
+//#else
+//#if EPILOGUE == reluGrad
+  return select(0.0, sum, mask[at] > 0.0);
+//#else
+  return sum;
+//#end
+//#end
+}
+
+fn store(at: u32, sum: f32) { output[at] = finish(sum, at); }
 
 @compute @workgroup_size(SG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
@@ -122,10 +140,10 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(subgroup_invocation_id) lane:
   if (y0 + $[y]u < params.outH && lane + $[v * SG]u < params.outW) {
     //#unroll k 0 TK
     //#if FULL
-    output[at + $[k]u * outPlane + $[y]u * params.outW + $[v * SG]u] = acc_$[k]_$[y]_$v;
+    store(at + $[k]u * outPlane + $[y]u * params.outW + $[v * SG]u, acc_$[k]_$[y]_$v);
     //#else
     if (k0 + $[k]u < params.k) {
-      output[at + $[k]u * outPlane + $[y]u * params.outW + $[v * SG]u] = acc_$[k]_$[y]_$v;
+      store(at + $[k]u * outPlane + $[y]u * params.outW + $[v * SG]u, acc_$[k]_$[y]_$v);
     }
     //#end
     //#end

@@ -5,7 +5,7 @@
 //           | 0  1 -1  8 -8  1 |
 //
 // One invocation makes the 4 x 4 outputs of one tile of one channel from m[point][k][tile]; those outside the image are
-// not stored. WHOLE says that there are none.
+// not stored. WHOLE says that there are none; EPILOGUE, what becomes of the outputs as they are stored.
 struct Params {
   count: u32,     // channels * tiles
   channels: u32,
@@ -21,7 +21,23 @@ struct Params {
 @group(0) @binding(0) var<storage, read> m: array<f32>;
 @group(0) @binding(1) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read_write> output: array<f32>;
+//#if EPILOGUE == reluGrad
+@group(0) @binding(3) var<storage, read> mask: array<f32>;
+//#end
 @group(0) @binding(31) var<uniform> params: Params;
+
+/** What is stored at a place: the sum, or its ReLU, or as the gradient of a ReLU, where that ReLU's result is positive. */
+fn finish(sum: f32, at: u32) -> f32 {
+//#if EPILOGUE == relu
+  return max(sum, 0.0);
+//#else
+//#if EPILOGUE == reluGrad
+  return select(0.0, sum, mask[at] > 0.0);
+//#else
+  return sum;
+//#end
+//#end
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
@@ -72,13 +88,13 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
     let y_1 = dif + 2.0 * dif2 + offset;
     let y_2 = sum + 4.0 * sum2 + offset;
     let y_3 = dif + 8.0 * dif2 + t_$[i]_5 + offset;
-    output[row] = y_0;
+    output[row] = finish(y_0, row);
     //#unroll j 1 4
     //#if !WHOLE
     if (x0 + $[j]u < params.width)
     //#end
     {
-      output[row + $[j]u] = y_$j;
+      output[row + $[j]u] = finish(y_$j, row + $[j]u);
     }
     //#end
   }

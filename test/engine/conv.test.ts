@@ -257,7 +257,7 @@ describe('precision strict', () => {
     };
     const make = (shape: number[], seed: number): Tensor =>
       tensor(uniformFloats(sizeOf(shape), seed), { device: own, shape });
-    const [x, weight] = [make([2, 64, 16, 16], 1), make([64, 64, 3, 3], 2)];
+    const [x, weight] = [make([1, 128, 16, 16], 1), make([128, 128, 3, 3], 2)];
     const compiled = compile(() => conv2d(x, weight, null, { padding: 1 }), { device: own });
     await compiled().floats();
     expect(labels).toContain('winograd_input');

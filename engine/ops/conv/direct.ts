@@ -3,7 +3,7 @@ import packSource from '../../../shaders/conv_pack.wgsl';
 import sumSource from '../../../shaders/conv_sum.wgsl';
 import weightGradSource from '../../../shaders/conv_weight_grad.wgsl';
 import type { Capabilities, Device } from '../../device.js';
-import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import { defineEpilogueKernel, defineKernel, foldWorkgroups, strideWorkgroups } from '../../kernel.js';
 import type { Sharing } from '../../priors.js';
 import { sizeOf } from '../../shape.js';
 import type { Tensor } from '../../tensor.js';
@@ -11,7 +11,7 @@ import { forwardWalk, inputGradWalks, type ConvGeometry, type ConvPass, type Wal
 
 const packKernel = defineKernel({ name: 'conv_pack', source: packSource, bindings: ['read', 'write'] });
 const sumKernel = defineKernel({ name: 'conv_sum', source: sumSource, bindings: ['read', 'write'] });
-const directKernel = defineKernel({
+const directKernel = defineEpilogueKernel({
   name: 'conv_direct',
   source: directSource,
   bindings: ['read', 'read', 'read', 'write'],
@@ -143,6 +143,7 @@ function gatherConstants(caps: Capabilities, { sharing, block, patch, k }: Gathe
     NL: Math.ceil(weights / shared.SG),
     NB: Math.ceil(patch.k / shared.SG),
     FULL: k % patch.k === 0,
+    EPILOGUE: 'none',
     FOURS: sharing !== 'broadcast' && patch.k % 4 === 0,
     VEC_WEIGHT: sharing === 'plain' && patch.k % 4 === 0,
   };
@@ -178,16 +179,15 @@ export function packWeight(device: Device, plan: Packing, weight: Tensor): Tenso
   const packed = device.empty([size]);
   if (size === 0) return packed;
   const [inner, outer] = [blocks * taps, geometry.c * blocks * taps];
-  const [gridX, gridY] = foldWorkgroups(Math.ceil(size / 64));
   device.dispatch({
     kernel: packKernel,
+    constants: { TK: patch.k, TAPS: taps },
     buffers: [weight.range, packed.range],
     uniforms: [
-      ...[size, k, c, kBlocks, blocks, taps, patch.k, geometry.k * outer],
+      ...[size, k, c, kBlocks, blocks, geometry.k * outer],
       ...(turned ? [inner, outer, 1] : [outer, inner, 0]),
-      gridX,
     ],
-    workgroups: [gridX, gridY],
+    workgroups: strideWorkgroups(size, device.caps),
     reusable: true,
     label: 'conv2d pack weight',
   });

@@ -1,11 +1,11 @@
 import source from '../../../shaders/conv_rows.wgsl';
 import type { Capabilities, Device } from '../../device.js';
-import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import { defineEpilogueKernel, foldWorkgroups } from '../../kernel.js';
 import type { Two } from '../pair.js';
 import { packWeight, type GatherTensors } from './direct.js';
 import type { ConvGeometry, ConvPass } from './geometry.js';
 
-const kernel = defineKernel({ name: 'conv_rows', source, bindings: ['read', 'read', 'read', 'write'] });
+const kernel = defineEpilogueKernel({ name: 'conv_rows', source, bindings: ['read', 'read', 'read', 'write'] });
 
 /** Vectors of columns that fit in registers, with one row and eight channels. */
 const WIDEST = 5;
@@ -65,6 +65,7 @@ export function rowsGather(
     constants: {
       ...{ SG: lanes, TK: channels, TY: rows, VI: Math.ceil(from[1] / lanes), VO: vectors, PAD: padding[1] },
       ...{ NW: 9 * channels, NL: Math.ceil((9 * channels) / lanes), FULL: k % channels === 0 },
+      EPILOGUE: 'none',
     },
     buffers: [input.range, packed.range, (bias ?? packed).range, output.range],
     uniforms: [

@@ -5,7 +5,7 @@ import weightSource from '../../../shaders/winograd_weight.wgsl';
 import weightGradSource from '../../../shaders/winograd_weight_grad.wgsl';
 import type { Device } from '../../device.js';
 import type { BufferRange, Kernel } from '../../kernel.js';
-import { defineKernel, foldWorkgroups } from '../../kernel.js';
+import { defineEpilogueKernel, defineKernel, foldWorkgroups } from '../../kernel.js';
 import type { Constants } from '../../template.js';
 import type { Tensor } from '../../tensor.js';
 import { gemm } from '../gemm.js';
@@ -15,7 +15,7 @@ import type { Two } from '../pair.js';
 
 const inputKernel = defineKernel({ name: 'winograd_input', source: inputSource, bindings: ['read', 'write'] });
 const weightKernel = defineKernel({ name: 'winograd_weight', source: weightSource, bindings: ['read', 'write'] });
-const outputKernel = defineKernel({
+const outputKernel = defineEpilogueKernel({
   name: 'winograd_output',
   source: outputSource,
   bindings: ['read', 'read', 'write'],
@@ -115,7 +115,9 @@ export function winogradGather(
   });
   const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
   const whole = to[0] % 4 === 0 && to[1] % 4 === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
-  transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, { WHOLE: whole });
+  transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, {
+    ...{ WHOLE: whole, EPILOGUE: 'none' },
+  });
 }
 
 /** The weight gradient: the adjoint of the forward pass in the transformed weight. */
