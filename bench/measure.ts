@@ -5,6 +5,10 @@ import { distance, type Census, type Contender } from './contender.js';
 const ROUND_TIME = 20;
 const MOST_REPETITIONS = 200;
 
+/** Short cases take more rounds than asked for, up to so many in so many milliseconds: a median of many is steadier. */
+const MOST_ROUNDS = 25;
+const ROUNDS_TIME = 5000;
+
 /** Middle value and spread of some numbers. */
 export interface Spread {
   readonly median: number;
@@ -43,12 +47,12 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * Times the contenders in turn, `rounds` times: what disturbs the machine for a while disturbs all of them, and each ratio is of
+ * Times the contenders in turn, `least` times and more where that is quickly done: what disturbs the machine for a while disturbs all of them, and each ratio is of
  * neighbours. The first is what the others are compared with, in time and in results.
  *
  * @throws Error where results are further apart than the case allows
  */
-export async function measure(of: Case, contenders: readonly Contender[], rounds: number): Promise<Measurement> {
+export async function measure(of: Case, contenders: readonly Contender[], least: number): Promise<Measurement> {
   const warm: { contender: Contender; first: number; distance: number; repetitions: number; times: number[] }[] = [];
   let reference: Float32Array[] | undefined;
   for (const contender of contenders) {
@@ -66,7 +70,10 @@ export async function measure(of: Case, contenders: readonly Contender[], rounds
     if (repetitions > 1) await time(contender, repetitions);
     warm.push({ contender, first, distance: apart, repetitions, times: [] });
   }
-  for (let round = 0; round < rounds; round++) {
+  const started = performance.now();
+  const quick = (): boolean => performance.now() - started < ROUNDS_TIME;
+  let rounds = 0;
+  for (; rounds < least || (least > 1 && rounds < MOST_ROUNDS && quick()); rounds++) {
     for (const { contender, repetitions, times } of warm) times.push(await time(contender, repetitions));
   }
   const censuses = new Map<Contender, Census>();

@@ -2,6 +2,8 @@
 // elementwise.wgsl.
 // MODE == same:      equal shapes, by vectors of four elements
 // MODE == scalar:    the second operand is params.scalar; SWAPPED exchanges the operands
+// MODE == rows:      as broadcast, where the last axis is a multiple of four and each operand runs along it (A_RUNS, B_RUNS) or is
+//                    the same all along: by vectors, which the last axis and the strides count
 // MODE == broadcast: element by element; the operands' strides (0 along repeated axes) travel as uniforms, the
 //                    axes merged where both operands allow it and padded in front with axes of size 1
 
@@ -10,12 +12,26 @@
 @group(0) @binding(1) var<storage, read> b: array<T>;
 @group(0) @binding(2) var<storage, read_write> y: array<R>;
 //#else
+//#if MODE == rows
+//#if A_RUNS
+@group(0) @binding(0) var<storage, read> a: array<V>;
+//#else
+@group(0) @binding(0) var<storage, read> a: array<T>;
+//#end
+//#if B_RUNS
+@group(0) @binding(1) var<storage, read> b: array<V>;
+//#else
+@group(0) @binding(1) var<storage, read> b: array<T>;
+//#end
+@group(0) @binding(2) var<storage, read_write> y: array<VR>;
+//#else
 @group(0) @binding(0) var<storage, read> a: array<V>;
 //#if MODE == same
 @group(0) @binding(1) var<storage, read> b: array<V>;
 @group(0) @binding(2) var<storage, read_write> y: array<VR>;
 //#else
 @group(0) @binding(1) var<storage, read_write> y: array<VR>;
+//#end
 //#end
 //#end
 
@@ -49,7 +65,7 @@ fn main(
     y[i] = op_$OP(a[i], V(params.scalar));
 //#end
 //#end
-//#if MODE == broadcast
+//#if !FLAT
     var rest = i;
     var ia = 0u;
     var ib = 0u;
@@ -60,7 +76,11 @@ fn main(
       ia += at * params.strideA[(axis - 1u) / 4u][(axis - 1u) % 4u];
       ib += at * params.strideB[(axis - 1u) / 4u][(axis - 1u) % 4u];
     }
+//#if MODE == rows
+    y[i] = op_$OP(V(a[ia]), V(b[ib]));
+//#else
     y[i] = op_$OP(V(a[ia]), V(b[ib])).x;
+//#end
 //#end
   }
 }

@@ -7,7 +7,7 @@ import { ArgumentError, DTypeError } from '../errors.js';
 import { defineKernel, strideWorkgroups, type Dispatch, type ElementwiseArgument } from '../kernel.js';
 import { applyOne, defineOp, expectDType, nth, provideCast, type BackwardRule, type Op, type OpSample } from '../op.js';
 import { broadcastShapes, broadcastStrides, sameShape } from '../shape.js';
-import { mergeAxes, spaceWords } from '../strided.js';
+import { mergeAxes, spaceWords, type StridedSpace } from '../strided.js';
 import type { Tensor } from '../tensor.js';
 import { zeros, zerosLike } from './create.js';
 import { sumToShape } from './movement.js';
@@ -158,7 +158,7 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
     return {
       ...flat,
       kernel: scalarKernel,
-      constants: { ...types, MODE: 'scalar', SWAPPED: attrs.swapped ?? false },
+      constants: { ...types, MODE: 'scalar', FLAT: true, SWAPPED: attrs.swapped ?? false },
       buffers: [a.range, y.range],
       uniforms: [vectors, a.dtype === 'f32' ? float(scalar) : scalar >>> 0],
       ...elementwise(attrs.swapped ? both.toReversed() : both),
@@ -167,22 +167,43 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
   const buffers = [a.range, b.range, y.range];
   if (sameShape(a.shape, b.shape)) {
     return {
-      ...{ ...flat, kernel: binaryKernel, constants: { ...types, MODE: 'same' }, buffers },
+      ...{ ...flat, kernel: binaryKernel, constants: { ...types, MODE: 'same', FLAT: true }, buffers },
       ...elementwise([0, 1].map((binding) => ({ kind: 'vector', binding }))),
     };
   }
   const space = mergeAxes(name, y.shape, [broadcastStrides(a.shape, y.shape), broadcastStrides(b.shape, y.shape)]);
+  const rows = rowsOf(space);
   return {
     kernel: binaryKernel,
-    constants: { ...types, MODE: 'broadcast', RANK: space.shape.length },
+    constants: {
+      ...{ ...types, MODE: rows ? 'rows' : 'broadcast', FLAT: false, RANK: space.shape.length },
+      ...(rows && { A_RUNS: rows.runs[0] ?? false, B_RUNS: rows.runs[1] ?? false }),
+    },
     buffers,
-    uniforms: [y.size, 0, 0, 0, ...spaceWords(space)],
-    workgroups: strideWorkgroups(y.size, caps),
+    uniforms: [rows ? vectors : y.size, 0, 0, 0, ...spaceWords(rows?.space ?? space)],
+    workgroups: strideWorkgroups(rows ? vectors : y.size, caps),
     label: name,
     // One of them may be a single element, the other as large as the result.
     ...([a, b].every(({ size }) => size === y.size || size === 1) &&
       elementwise([a, b].map(({ size }, binding) => ({ kind: size === 1 ? 'single' : 'vector', binding })))),
   };
+}
+
+/**
+ * A space whose last axis divides into vectors of four, counted in these; and which operands run along that axis, the others being
+ * the same all along it. Undefined where there is no such axis, or an operand takes larger steps along it.
+ */
+function rowsOf({ shape, strides }: StridedSpace): { space: StridedSpace; runs: readonly boolean[] } | undefined {
+  const last = shape.length - 1;
+  const along = strides.map((own) => own[last]);
+  if (last < 0 || (shape[last] ?? 0) % 4 !== 0 || !along.every((stride) => stride === 0 || stride === 1))
+    return undefined;
+  const runs = along.map((stride) => stride === 1);
+  const inVectors = strides.map((own, operand) =>
+    own.map((stride, axis) => (axis === last || !runs[operand] ? stride : stride / 4)),
+  );
+  if (!inVectors.flat().every(Number.isInteger)) return undefined;
+  return { space: { shape: shape.with(last, (shape[last] ?? 0) / 4), strides: inVectors }, runs };
 }
 
 function binaryBackward(rule: NonNullable<BinaryRow['backward']>): BackwardRule<BinaryAttrs> {

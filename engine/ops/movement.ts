@@ -18,6 +18,7 @@ import {
 import { mergeAxes, spaceWords } from '../strided.js';
 import type { Tensor } from '../tensor.js';
 import { sum } from './reduce.js';
+import { repeatElement } from './unary.js';
 
 const stridedCopyKernel = defineKernel({
   name: 'strided_copy',
@@ -42,11 +43,6 @@ function stridedCopy(device: Device, op: string, shape: Shape, x: Tensor, from: 
     uniforms: [size, from.offset, into.offset, 0, ...spaceWords(space)],
     workgroups: strideWorkgroups(size, device.caps),
     label: op,
-    ...(x.size === 1 &&
-      y.size === size &&
-      x.dtype === 'f32' && {
-        elementwise: { function: 'copy', arguments: [{ kind: 'single', binding: 0 }], vectors: Math.ceil(size / 4) },
-      }),
   });
 }
 
@@ -331,6 +327,10 @@ const expandOp: Op<ShapeAttrs> = defineOp<ShapeAttrs>({
   },
   run: ({ device, inputs, outputs }) => {
     const [x, y] = [nth(inputs, 0), nth(outputs, 0)];
+    if (x.size === 1 && x.dtype !== 'f16') {
+      repeatElement(x, y);
+      return;
+    }
     const from = { offset: 0, strides: broadcastStrides(x.shape, y.shape) };
     stridedCopy(device, 'expand', y.shape, x, from, y, { offset: 0, strides: stridesOf(y.shape) });
   },

@@ -33,11 +33,31 @@ export function dispatchUnary(op: string, x: Tensor, y: Tensor, options: UnaryOp
     constants: {
       ...{ OP: op, T: words ? 'u32' : storageType(x.dtype), R: storageType(y.dtype) },
       ATTRIBUTES: ['', 'first', 'second'].slice(0, 1 + attributes.length).join(', params.'),
+      SINGLE: false,
     },
     buffers: [x.range, y.range],
     uniforms: [vectors, float(first), float(second)],
     workgroups: strideWorkgroups(vectors, device.caps),
     label: op,
     ...(x.dtype === 'f32' && y.dtype === 'f32' && !words && { elementwise: call }),
+  });
+}
+
+/** Records `y`, all of whose elements are the one of `x`; of any type but f16. */
+export function repeatElement(x: Tensor, y: Tensor): void {
+  const { device } = y;
+  if (y.size === 0) return;
+  const vectors = Math.ceil(y.size / 4);
+  device.dispatch({
+    kernel: unaryKernel,
+    // Words, whatever they mean.
+    constants: { OP: 'copy', T: 'u32', R: 'u32', ATTRIBUTES: '', SINGLE: true },
+    buffers: [x.range, y.range],
+    uniforms: [vectors, 0, 0],
+    workgroups: strideWorkgroups(vectors, device.caps),
+    label: 'expand',
+    ...(x.dtype === 'f32' && {
+      elementwise: { function: 'copy', arguments: [{ kind: 'single', binding: 0 }], vectors },
+    }),
   });
 }

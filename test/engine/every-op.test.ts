@@ -61,7 +61,8 @@ describe('the functions that compute tensors', () => {
   const others =
     'tensor zeros ones full arange zerosLike onesLike rand randn manualSeed generatorOf ' +
     'grad backward noGrad enableGrad vjp jvp jacobian batchJacobian checkpoint compile customOp gradcheck gradgradcheck ' +
-    'detectAnomaly profile keep apply applyOne defineOp defineKernel foldWorkgroups strideWorkgroups';
+    'detectAnomaly profile keep apply applyOne defineOp defineKernel foldWorkgroups strideWorkgroups ' +
+    'tune useVariantStore indexedDBVariants adapterKey';
   /** Other ways to call ops that have a record or stand in the list of compositions. */
   const variants = 'mutualInformationParts mutualInformationComposed boostedCrossEntropyComposed';
 
