@@ -78,10 +78,11 @@ export interface Dispatch {
   /** Workgroups along x, y, z; each from 1 to 65,535. */
   readonly workgroups: readonly [number, number?, number?];
   /**
-   * What it writes is all of its outputs, and goes by nothing but its inputs and these fields: a compiled function that does the same
-   * again, on inputs that have not changed, keeps the first result. For what is small and used often, such as transformed weights.
+   * What it writes is all of its one output, and goes by nothing but its inputs and these fields: a compiled function that does the
+   * same again, on inputs that have not changed, keeps the first result. `always` is for what is small and used often, such as
+   * transformed weights; `settled` keeps it only where it comes of nothing but memory from before the function, such as parameters.
    */
-  readonly reusable?: boolean;
+  readonly reusable?: 'always' | 'settled';
   /** What it computes, where that is a function of f32 elements one by one. */
   readonly elementwise?: ElementwiseCall;
   /** Shown by profilers and in validation errors; the kernel's name by default. */

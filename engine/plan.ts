@@ -158,6 +158,7 @@ function withoutRepeats(commands: readonly Command[], wanted: ReadonlySet<Virtua
     ids.set(buffer, id);
     return [id, versions.get(buffer) ?? 0, offset, size].join();
   };
+  const settled = new Set<BufferHandle>();
   const known = new Map<string, VirtualBuffer>();
   const replaced = new Map<BufferHandle, VirtualBuffer>();
   return commands.flatMap((original) => {
@@ -165,7 +166,10 @@ function withoutRepeats(commands: readonly Command[], wanted: ReadonlySet<Virtua
     const { reads, writes } = usesOf(command);
     const [output] = virtualOf(writes);
     const alone = output && writes.length === 1 && writers.get(output) === 1 && !wanted.has(output);
-    if (command.kind === 'dispatch' && command.dispatch.reusable && alone) {
+    const lasting = reads.every(({ buffer }) => !isVirtual(buffer) || settled.has(buffer));
+    const reusable = command.kind === 'dispatch' ? command.dispatch.reusable : undefined;
+    if (output && alone && lasting && reusable) settled.add(output);
+    if (command.kind === 'dispatch' && alone && (reusable === 'always' || (reusable === 'settled' && lasting))) {
       const { kernel, constants, uniforms = [], workgroups } = command.dispatch;
       if (uniforms.every((word) => typeof word === 'number')) {
         const key = JSON.stringify([kernel.name, constants, uniforms, workgroups, output.size, reads.map(stateOf)]);

@@ -145,7 +145,8 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
   const types = { OP: name, T: storageType(a.dtype), R: storageType(y.dtype) };
   const { caps } = y.device;
   const vectors = Math.ceil(y.size / 4);
-  const flat = { uniforms: [vectors], workgroups: strideWorkgroups(vectors, caps), label: name };
+  const shared = { label: name, reusable: 'settled' } as const;
+  const flat = { ...shared, uniforms: [vectors], workgroups: strideWorkgroups(vectors, caps) };
   const floats = a.dtype === 'f32' && y.dtype === 'f32';
   const elementwise = (list: readonly ElementwiseArgument[]) =>
     floats && { elementwise: { function: name, arguments: list, vectors } };
@@ -182,7 +183,7 @@ function binaryDispatch(name: string, inputs: readonly Tensor[], y: Tensor, attr
     buffers,
     uniforms: [rows ? vectors : y.size, 0, 0, 0, ...spaceWords(rows?.space ?? space)],
     workgroups: strideWorkgroups(rows ? vectors : y.size, caps),
-    label: name,
+    ...shared,
     // One of them may be a single element, the other as large as the result.
     ...([a, b].every(({ size }) => size === y.size || size === 1) &&
       elementwise([a, b].map(({ size }, binding) => ({ kind: size === 1 ? 'single' : 'vector', binding })))),

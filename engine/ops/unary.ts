@@ -39,6 +39,7 @@ export function dispatchUnary(op: string, x: Tensor, y: Tensor, options: UnaryOp
     uniforms: [vectors, float(first), float(second)],
     workgroups: strideWorkgroups(vectors, device.caps),
     label: op,
+    reusable: 'settled',
     ...(x.dtype === 'f32' && y.dtype === 'f32' && !words && { elementwise: call }),
   });
 }

@@ -5,6 +5,7 @@ import { mean } from '../../engine/ops/reduce.js';
 import type { Generator } from '../../engine/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { BatchNorm2d } from '../layers/batch-norm.js';
+import { convBatchNorm } from '../layers/conv-batch-norm.js';
 import { Conv2d } from '../layers/conv.js';
 import { Linear } from '../layers/linear.js';
 import { Sequential } from '../layers/sequential.js';
@@ -23,8 +24,8 @@ class BasicBlock extends Module {
   readonly #bn1: BatchNorm2d;
   readonly #conv2: Conv2d;
   readonly #bn2: BatchNorm2d;
-  /** The identity where it is empty. */
-  readonly #shortcut: Sequential;
+  /** Of the shortcut; the identity where there is none. */
+  readonly #projection: readonly [Conv2d, BatchNorm2d] | undefined;
 
   constructor(inPlanes: number, planes: number, stride: number, from: Source) {
     super();
@@ -33,21 +34,19 @@ class BasicBlock extends Module {
     this.#bn1 = this.registerModule('bn1', new BatchNorm2d(planes, from));
     this.#conv2 = this.registerModule('conv2', new Conv2d(planes, planes, 3, conv));
     this.#bn2 = this.registerModule('bn2', new BatchNorm2d(planes, from));
-    const through = stride === 1 && inPlanes === planes;
-    this.#shortcut = this.registerModule(
-      'shortcut',
-      through
-        ? new Sequential()
-        : new Sequential(
-            new Conv2d(inPlanes, planes, 1, { ...from, stride, bias: false }),
-            new BatchNorm2d(planes, from),
-          ),
-    );
+    if (stride !== 1 || inPlanes !== planes) {
+      this.#projection = [
+        new Conv2d(inPlanes, planes, 1, { ...from, stride, bias: false }),
+        new BatchNorm2d(planes, from),
+      ];
+    }
+    this.registerModule('shortcut', new Sequential(...(this.#projection ?? [])));
   }
 
   forward(x: Tensor): Tensor {
-    const inner = relu(this.#bn1.forward(this.#conv1.forward(x)));
-    return relu(add(this.#bn2.forward(this.#conv2.forward(inner)), this.#shortcut.forward(x)));
+    const inner = relu(convBatchNorm(this.#conv1, this.#bn1, x));
+    const shortcut = this.#projection ? convBatchNorm(...this.#projection, x) : x;
+    return relu(add(convBatchNorm(this.#conv2, this.#bn2, inner), shortcut));
   }
 }
 
@@ -96,7 +95,7 @@ export class ResNet extends Module {
 
   /** Images `[n, inChannels, h, w]` to logits `[n, classes]`. */
   forward(x: Tensor): Tensor {
-    let features = relu(this.#bn1.forward(this.#conv1.forward(x)));
+    let features = relu(convBatchNorm(this.#conv1, this.#bn1, x));
     for (const stage of this.#stages) features = stage.forward(features);
     return this.#linear.forward(mean(features, [2, 3]));
   }

@@ -6,6 +6,7 @@ import {
   add,
   checkpoint,
   compile,
+  conv2d,
   dropout,
   grad,
   keep,
@@ -295,5 +296,63 @@ describe('what cannot be compiled', () => {
     await device.sync();
     expect(device.memory()).toMatchObject({ live: before.live });
     w.dispose();
+  });
+});
+
+describe('what comes of parameters alone', () => {
+  /** Labels of a plan's dispatches. */
+  function labelsOf(call: () => unknown): string[] {
+    const labels: string[] = [];
+    const prepare = device.prepare.bind(device);
+    device.prepare = (commands) => {
+      for (const command of commands) {
+        if (command.kind === 'dispatch') labels.push(command.dispatch.label ?? command.dispatch.kernel.name);
+      }
+      return prepare(commands);
+    };
+    call();
+    device.prepare = prepare;
+    return labels;
+  }
+  const count = (labels: readonly string[], wanted: string): number => labels.filter((one) => one === wanted).length;
+
+  it('is computed once, and again after they have changed', async () => {
+    const [weight, scale] = [draw([4, 4, 3, 3], 1), draw([4, 1, 1, 1], 2)];
+    const fn = (x: Tensor): Tensor => {
+      const pass = (y: Tensor): Tensor => conv2d(y, mul(weight, scale), null, { padding: 1 });
+      const before = pass(pass(pass(x)));
+      weight.copyFrom(mul(weight, 0.5));
+      return pass(pass(before));
+    };
+    const x = draw([1, 4, 6, 6], 3);
+    const start = await weight.floats();
+    const expected = await fn(x).floats();
+    weight.copyFrom(tensor(start, { device, shape: [4, 4, 3, 3] }));
+    const compiled = compile(fn, { fuse: false });
+    let got: Tensor | undefined;
+    const labels = labelsOf(() => (got = compiled(x)));
+    expect(await got?.floats()).toEqual(expected);
+    // Two of weight and scale, one that halves; two packings.
+    expect(count(labels, 'mul')).toBe(3);
+    expect(count(labels, 'conv2d pack weight')).toBe(2);
+    compiled.dispose();
+  });
+
+  it('includes the weights of an attack, whatever its steps, but not what depends on its images', () => {
+    const model = cnn4({ device, generator: new Generator(1), width: 0.125 });
+    const attacked = (steps: number): string[] => {
+      const compiled = compile((x: Tensor) =>
+        pgd(model, x, tensor(Int32Array.of(1, 2), { device }), { eps: 0.1, stepSize: 0.05, steps, start: 'none' }),
+      );
+      const labels = labelsOf(() => compiled(draw([2, 1, 28, 28], 1)));
+      compiled.dispose();
+      return labels;
+    };
+    const [few, many] = [attacked(2), attacked(5)];
+    const weights = (labels: string[]): number =>
+      count(labels, 'conv2d pack weight') + count(labels, 'winograd_weight');
+    expect(weights(many)).toBe(weights(few));
+    expect(many.length).toBeGreaterThan(few.length);
+    model.dispose();
   });
 });

@@ -188,7 +188,7 @@ export function packWeight(device: Device, plan: Packing, weight: Tensor): Tenso
       ...(turned ? [inner, outer, 1] : [outer, inner, 0]),
     ],
     workgroups: strideWorkgroups(size, device.caps),
-    reusable: true,
+    reusable: 'always',
     label: 'conv2d pack weight',
   });
   return packed;

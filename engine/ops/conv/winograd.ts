@@ -76,8 +76,10 @@ function transform(
   constants: Constants = {},
 ): void {
   const workgroups = foldWorkgroups(Math.ceil(count / 64));
-  const reusable = kernel === weightKernel;
-  device.dispatch({ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups, reusable });
+  device.dispatch({
+    ...{ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups },
+    ...(kernel === weightKernel && { reusable: 'always' }),
+  });
 }
 
 function tileWords(channels: number, tiles: Tiling): number[] {
