@@ -20,7 +20,7 @@ import { COUNT, addCommonOptions, numeric } from '../options.js';
 import { formatTable } from '../table.js';
 
 interface Options {
-  readonly only?: string;
+  readonly only?: readonly string[];
   readonly rounds: number;
   readonly check?: boolean;
   readonly peers: boolean;
@@ -31,7 +31,7 @@ interface Options {
 
 const EXAMPLES = `
 Examples:
-  bulwark bench --only matmul
+  bulwark bench --only matmul softmax
   bulwark bench --adapter lavapipe --check --out runs/bench
 
 Ratios are of the other library's time to bulwark's in the same round; more than 1 is faster. The other libraries are compared where
@@ -42,7 +42,7 @@ export function addBenchCommand(program: Command, run: RunCommand): void {
   const command = program
     .command('bench')
     .description('Time kernels and training steps against other WebGPU libraries, in turn on the same adapter.')
-    .option('--only <text>', 'only the cases whose names contain it, in any case')
+    .option('--only <text...>', 'only the cases whose names contain one of these, in any case')
     .addOption(numeric('--rounds <count>', 'rounds to take the medians of', COUNT, 7))
     .option('--check', 'exit with 1 where a ratio is below its bar or a case fails')
     .option('--no-peers', 'bulwark alone')
@@ -54,8 +54,9 @@ export function addBenchCommand(program: Command, run: RunCommand): void {
 
 async function bench(options: Options, context: Context): Promise<number> {
   const { device, choice } = await openComputingDevice(options.adapter);
-  const wanted = (options.only ?? '').toLowerCase();
-  const cases = suiteFor(device).filter(({ name }) => name.toLowerCase().includes(wanted));
+  const { only = [''] } = options;
+  const isWanted = (name: string): boolean => only.some((text) => name.toLowerCase().includes(text.toLowerCase()));
+  const cases = suiteFor(device).filter(({ name }) => isWanted(name));
   if (options.list) {
     for (const { name } of cases) context.out(name);
     return EXIT.success;
