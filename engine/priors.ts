@@ -39,8 +39,8 @@ const TABLE: Readonly<Record<AdapterClass, Priors>> = {
   // Mesa 25.0 with LLVM 15, 8 lanes, in turn on one machine.
   llvmpipe: {
     sharing: ['broadcast', 'quad', 'plain'],
-    winograd: { gather: { transform: 10, product: 0.36 }, weightGrad: { transform: 6, product: 0.35 } },
-    rows: [0.85, 0.62, 0.7, 0.7],
+    winograd: { gather: { transform: 9, product: 0.27 }, weightGrad: { transform: 6, product: 0.3 } },
+    rows: [0.75, 0.65, 0.75, 0.72],
     product: 'quad',
   },
   // SwiftShader with Subzero, 4 lanes.

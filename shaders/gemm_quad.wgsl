@@ -1,13 +1,14 @@
-// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias[n]), by outer products permuted within quads.
+// Batched matrix product  out[z,m,n] = sum_k op(a)[z,m,k] op(b)[z,k,n] (+ bias[n]), by outer products permuted among lanes.
 //
-// An invocation owns 4*Q rows by four columns of `out`; the four lanes of a quad own the same rows and different columns.
-// Loading the block of `a` that four steps of k need would cost every lane 4*Q vector loads of the same data. Instead each
-// lane loads a quarter of it and the quad exchanges registers:
-//   op(a) = a  : lane l loads a[r + 4i + l][k .. k+3]; component u of the neighbour l^j, fetched by quadSwap, belongs to row
-//                r + 4i + (l^j), so accumulator 4i+j of lane l holds that row and only the store has to know.
-//   op(a) = a^T: lane l loads a[k + l][r + 4i .. r + 4i+3]; quadBroadcast from lane u gives four rows at step k+u.
-// The rows belong to the whole workgroup, so nothing depends on how invocations are numbered in subgroups; only quads matter.
-// On drivers that emulate a GPU a load costs several times a multiplication, and a quad exchange is one instruction.
+// An invocation owns 4*Q rows by four columns of `out`; the SHARE = 4 or 8 lanes of a quad or an octet own the same rows and different
+// columns. Loading the block of `a` that four steps of k need would cost every lane 4*Q vector loads of the same data. Instead
+// each lane loads its share and the lanes exchange registers:
+//   op(a) = a  : lane l loads a[r + SHARE i + l][k .. k+3]; component u of the neighbour l^j, fetched by a swap, belongs to row
+//                r + SHARE i + (l^j), so accumulator SHARE i + j of lane l holds that row and only the store has to know.
+//   op(a) = a^T: lane l loads four rows of a[k + l%4]; a broadcast from lane u gives four rows at step k+u. An octet loads eight
+//                rows at a time, and has to be the whole subgroup.
+// The rows belong to the whole workgroup, so nothing else depends on how invocations are numbered in subgroups.
+// On drivers that emulate a GPU a load costs several times a multiplication, and an exchange is one instruction.
 //
 // A_TRANS, B_TRANS: the operand is stored transposed. A_VEC, B_VEC, C_VEC: its rows and offsets are multiples of 4 floats.
 // WG: invocations of a workgroup, a multiple of 4.
@@ -82,7 +83,7 @@ fn main(
   @builtin(local_invocation_index) local: u32,
   @builtin(subgroup_invocation_id) invocation: u32,
 ) {
-  let lane = invocation & 3u;
+  let lane = invocation & $[SHARE - 1]u;
   let z = group.z + params.tileZ;
   let slice = z % params.splits;
   let outer = z / params.splits / params.batchInner;
@@ -95,15 +96,15 @@ fn main(
   let row = (group.y + params.tileM) * (4u * Q);
   let col = ((group.x + params.tileN) * WG + local) * 4u;
 
-//#unroll i 0 Q
+//#unroll i 0 4*Q/SHARE
 //#if A_TRANS
-  let a_$[i] = aBase + inRows(row + $[4*i]u);
+  let a_$[i] = aBase + inRows(row + $[SHARE*i]u + (lane & ~3u));
 //#else
-  let a_$[i] = aBase + inRows(row + $[4*i]u + lane) * params.lda;
+  let a_$[i] = aBase + inRows(row + $[SHARE*i]u + lane) * params.lda;
 //#end
-//#unroll m 0 4
-  var acc_$[4*i+m] = vec4f();
 //#end
+//#unroll m 0 4*Q
+  var acc_$[m] = vec4f();
 //#end
 //#if B_TRANS
 //#unroll n 0 4
@@ -114,9 +115,9 @@ fn main(
 //#end
 
   for (var k = kFrom; k < kTo; k += 4u) {
-//#unroll i 0 Q
+//#unroll i 0 4*Q/SHARE
 //#if A_TRANS
-    let x_$[i] = upTo(kTo, vec4u(k + lane), loadA(a_$[i] + inSum(k + lane, kTo) * params.lda));
+    let x_$[i] = upTo(kTo, vec4u(k + (lane & 3u)), loadA(a_$[i] + inSum(k + (lane & 3u), kTo) * params.lda));
 //#else
     let x_$[i] = upTo(kTo, vec4u(k, k + 1u, k + 2u, k + 3u), loadA(a_$[i] + k));
 //#end
@@ -133,18 +134,27 @@ fn main(
 //#else
       let y = loadB(b_0 + inSum(k + $[u]u, kTo) * params.ldb);
 //#end
-//#unroll i 0 Q
 //#if A_TRANS
+//#unroll i 0 Q
+//#if SHARE == 4
       let q_$[i] = quadBroadcast(x_$[i], $[u]);
+//#else
+      let q_$[i] = subgroupBroadcast(x_$[i / 2], $[u + i % 2 * 4]u);
+//#end
 //#unroll m 0 4
       acc_$[4*i+m] += q_$[i][$[m]] * y;
 //#end
+//#end
 //#else
+//#unroll i 0 4*Q/SHARE
       let s_$[i] = x_$[i][$[u]];
-      acc_$[4*i] += s_$[i] * y;
-      acc_$[4*i+1] += quadSwapX(s_$[i]) * y;
-      acc_$[4*i+2] += quadSwapY(s_$[i]) * y;
-      acc_$[4*i+3] += quadSwapDiagonal(s_$[i]) * y;
+      acc_$[SHARE*i] += s_$[i] * y;
+      acc_$[SHARE*i+1] += quadSwapX(s_$[i]) * y;
+      acc_$[SHARE*i+2] += quadSwapY(s_$[i]) * y;
+      acc_$[SHARE*i+3] += quadSwapDiagonal(s_$[i]) * y;
+//#unroll m 4 SHARE
+      acc_$[SHARE*i+m] += subgroupShuffleXor(s_$[i], $[m]u) * y;
+//#end
 //#end
 //#end
     }
@@ -156,13 +166,11 @@ fn main(
 //#else
   let shift = vec4f();
 //#end
-//#unroll i 0 Q
-//#unroll m 0 4
+//#unroll m 0 4*Q
 //#if A_TRANS
-  store(row + $[4*i+m], col, cBase, acc_$[4*i+m] + shift);
+  store(row + $[m], col, cBase, acc_$[m] + shift);
 //#else
-  store(row + $[4*i] + (lane ^ $[m]), col, cBase, acc_$[4*i+m] + shift);
-//#end
+  store(row + $[m - m % SHARE] + (lane ^ $[m % SHARE]), col, cBase, acc_$[m] + shift);
 //#end
 //#end
 }

@@ -1,11 +1,11 @@
-// One pass of a reduction: y[s, o, i] or y[o, s] = op over r in {s, s + S, s + 2S, ...}, r < count, of x[o, r, i].
+// One pass of a reduction: y[s, o, i] or y[o, s] = op over r in slice s of S of x[o, r, i]: {s, s + S, s + 2S, ...}, r < count.
 //
 // x is [outer, count, inner] and contiguous; several reduced axes take several passes. Each invocation reduces one slice of
 // the axis serially with four independent partial results, which also quarters the rounding error; the caller repeats the
 // pass over the S partial results until S is 1. The order of every sum is fixed by the sizes alone.
 //
-// ALONG:  inner is 1. Slices interleave, so neighbouring invocations read neighbouring memory. VECTOR: count is a multiple
-//         of 4 and each step reads four elements of the row.
+// ALONG:  inner is 1. The axis is cut into parts, in each of which `width` slices interleave: neighbouring invocations read
+//         neighbouring memory. VECTOR: count is a multiple of 4 and each step reads four elements of the row.
 // else:   neighbouring invocations take neighbouring i. VECTOR: inner is a multiple of 4, and each has four of them.
 //
 // OP is sum, max or min; sizes are in units of X.
@@ -29,6 +29,9 @@ struct Params {
   slices: u32,
   count: u32,
   inner: u32,
+  width: u32,
+  /** Steps of a part. */
+  part: u32,
   scale: f32,
 }
 @group(0) @binding(31) var<uniform> params: Params;
@@ -67,17 +70,20 @@ fn main(
   }
 //#if ALONG
   let s = at % params.slices;
-  let base = (at / params.slices) * params.count;
-  let stride = 1u;
+  let row = at / params.slices * params.count;
+  let part = s / params.width * params.part;
+  let base = row + part + s % params.width;
+  let end = row + min(part + params.part, params.count);
+  let step = params.width;
 //#else
   let o = at % params.outputs;
   let s = at / params.outputs;
-  let base = (o / params.inner) * params.count * params.inner + o % params.inner;
-  let stride = params.inner;
+  let row = (o / params.inner) * params.count * params.inner + o % params.inner;
+  let base = row + s * params.inner;
+  let end = row + params.count * params.inner;
+  let step = params.slices * params.inner;
 //#end
-  let step = params.slices * stride;
-  let end = base + params.count * stride;
-  var i = base + s * stride;
+  var i = base;
   let first = x[i];
   i += step;
 //#if OP == sum

@@ -54,9 +54,13 @@ export interface GemmCall {
 /** A kernel and its tile: what `chooseGemm` decides and tests force. */
 export type GemmVariant =
   | {
-      /** Quad-permuted outer product; needs subgroups. 4 `q` rows to a workgroup, 4 `threads` columns. */
+      /**
+       * Outer product permuted among `share` neighbouring lanes; needs subgroups, of exactly 8 lanes where 8 share. 4 `q` rows to a
+       * workgroup, at least `share`; 4 `threads` columns.
+       */
       readonly kind: 'quad';
       readonly q: 1 | 2 | 4;
+      readonly share: 4 | 8;
       readonly threads: number;
       readonly splits: number;
     }
@@ -98,7 +102,8 @@ export function chooseGemm(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' |
 function chooseTile(caps: Capabilities, M: number, N: number, work: number): GemmVariant {
   if (priorsOf(caps).product === 'quad') {
     const q = M <= 4 || work < SMALL.one ? 1 : M <= 8 || work < SMALL.two ? 2 : 4;
-    return { kind: 'quad', q, threads: N <= 16 ? 4 : caps.subgroupSize, splits: 1 };
+    const threads = N <= 16 ? 4 : caps.subgroupSize;
+    return { kind: 'quad', q, share: threads === 8 && q > 1 ? 8 : 4, threads, splits: 1 };
   }
   const t = M > 96 && N > 96 ? 8 : 4;
   return { kind: 'tile', t, opaque: caps.software, splits: 1 };
@@ -109,7 +114,10 @@ export function gemmVariants(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N'
   const first = chooseGemm(caps, sizes);
   const { splits } = first;
   const tiles = ([4, 8] as const).map((t): GemmVariant => ({ kind: 'tile', t, opaque: caps.software, splits }));
-  const quads = ([2, 4] as const).map((q): GemmVariant => ({ kind: 'quad', q, threads: caps.subgroupSize, splits }));
+  const shares = caps.subgroupSize === 8 ? ([4, 8] as const) : ([4] as const);
+  const quads = ([2, 4] as const).flatMap((q) =>
+    shares.map((share): GemmVariant => ({ kind: 'quad', q, share, threads: caps.subgroupSize, splits })),
+  );
   const others: GemmVariant[] = [...tiles, ...(caps.subgroupSize >= 4 ? quads : []), { ...first, splits: 1 }];
   const texts = new Set([JSON.stringify(first)]);
   return [first, ...others.filter((variant) => texts.size < texts.add(JSON.stringify(variant)).size)];
@@ -161,7 +169,7 @@ function constantsOf(call: GemmCall, variant: GemmVariant): Constants {
   if (variant.kind === 'quad') {
     const { rows, columns } = tileOf(variant);
     const EXACT = M % rows === 0 && N % columns === 0 && K % 4 === 0;
-    return { ...shared, C_VEC: outVec, Q: variant.q, WG: variant.threads, EXACT };
+    return { ...shared, C_VEC: outVec, Q: variant.q, SHARE: variant.share, WG: variant.threads, EXACT };
   }
   const t = variant.t;
   return {

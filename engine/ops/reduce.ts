@@ -36,20 +36,32 @@ function reducedShape(shape: Shape, { axes, keepDim }: ReduceAttrs): number[] {
 
 type Reduction = 'sum' | 'max' | 'min';
 
-/** The steps that an invocation takes at least, and at most, before an axis is cut into slices for more invocations. */
-const SHORTEST = 32;
-const LONGEST = 256;
-
-/** Invocations that keep an adapter busy. */
-const BUSY = { software: 512, gpu: 32_768 };
+/**
+ * The steps that an invocation takes at least, and at most, before an axis is cut into slices for more invocations; and the
+ * invocations that keep an adapter busy. On software adapters another pass costs as much as hundreds of steps.
+ */
+const SLICES = {
+  software: { shortest: 128, longest: 1024, busy: 512 },
+  gpu: { shortest: 32, longest: 256, busy: 32_768 },
+};
 
 /** How many slices to cut `steps` steps into, for each of `outputs` results; each slice has at least one step. */
 export function slicesFor(device: Device, outputs: number, steps: number): number {
-  if (steps <= SHORTEST) return 1;
-  const forBusy = Math.ceil((device.caps.software ? BUSY.software : BUSY.gpu) / outputs);
-  const slices = Math.max(Math.ceil(steps / LONGEST), Math.min(forBusy, Math.floor(steps / SHORTEST)));
-  // A multiple of four lets the next pass read vectors; of at most 32 steps, it cannot exceed the steps.
+  const { shortest, longest, busy } = device.caps.software ? SLICES.software : SLICES.gpu;
+  if (steps <= shortest) return 1;
+  const forBusy = Math.ceil(busy / outputs);
+  const slices = Math.max(Math.ceil(steps / longest), Math.min(forBusy, Math.floor(steps / shortest)));
+  // A multiple of four lets the next pass read vectors; of that many steps, it cannot exceed the steps.
   return slices > 4 ? Math.ceil(slices / 4) * 4 : slices;
+}
+
+/**
+ * Into how many parts to cut an axis before slices interleave: one to a workgroup, so that each reads its own pages. Parts are
+ * of equal length but for the last, which may be shorter by as many steps as there are parts.
+ */
+function partsOf(slices: number, steps: number): number {
+  const parts = slices / 64;
+  return Number.isInteger(parts) && steps / parts - parts >= 64 ? parts : 1;
 }
 
 /** An axis of a contiguous tensor, or several neighbouring ones that are all kept or all reduced. */
@@ -93,6 +105,7 @@ export function reduceInto(
     const vector = (along ? count : inner) % 4 === 0;
     const [outputs, steps] = [(outer * inner) / (vector && !along ? 4 : 1), count / (vector && along ? 4 : 1)];
     const slices = slicesFor(device, outputs, steps);
+    const parts = partsOf(slices, steps);
     const partial = slices > 1 ? [{ size: slices, reduced: true }] : [];
     const kept = rest.filter((_, axis) => axis !== at);
     rest = mergeKinds(along ? [...kept, ...partial] : [...partial, ...kept]);
@@ -108,7 +121,10 @@ export function reduceInto(
         SCALED: last && scale !== undefined,
       },
       buffers: [source.range, target.range],
-      uniforms: [outputs, slices, steps, inner / (vector && !along ? 4 : 1), float(last ? (scale ?? 1) : 1)],
+      uniforms: [
+        ...[outputs, slices, steps, inner / (vector && !along ? 4 : 1), slices / parts, Math.ceil(steps / parts)],
+        float(last ? (scale ?? 1) : 1),
+      ],
       workgroups: foldWorkgroups(Math.ceil((outputs * slices) / 64)),
       label: reduction,
     });

@@ -52,7 +52,7 @@ function matmulCase(m: number, k: number, n: number): KernelCase {
 const VARIANTS: readonly GemmVariant[] = [
   { kind: 'tile', t: 4, opaque: true, splits: 1 },
   { kind: 'tile', t: 8, opaque: false, splits: 2 },
-  { kind: 'quad', q: 4, threads: 4, splits: 1 },
+  { kind: 'quad', q: 4, share: 4, threads: 4, splits: 1 },
 ];
 
 const GEMM_VARIANTS: KernelCase = {

@@ -135,12 +135,17 @@ describe('matmul and linear', () => {
 /** Every kernel and tile that the device can run, some with split sums. */
 function variants(): GemmVariant[] {
   const quads: GemmVariant[] = [
-    { kind: 'quad', q: 1, threads: 4, splits: 3 },
-    { kind: 'quad', q: 2, threads: 4, splits: 1 },
-    { kind: 'quad', q: 4, threads: 8, splits: 1 },
+    { kind: 'quad', q: 1, share: 4, threads: 4, splits: 3 },
+    { kind: 'quad', q: 2, share: 4, threads: 4, splits: 1 },
+    { kind: 'quad', q: 4, share: 4, threads: 8, splits: 1 },
+  ];
+  const octets: GemmVariant[] = [
+    { kind: 'quad', q: 2, share: 8, threads: 8, splits: 1 },
+    { kind: 'quad', q: 4, share: 8, threads: 8, splits: 3 },
   ];
   return [
     ...(device.caps.subgroupSize >= 4 ? quads : []),
+    ...(device.caps.subgroupSize === 8 ? octets : []),
     { kind: 'tile', t: 4, opaque: true, splits: 3 },
     { kind: 'tile', t: 8, opaque: true, splits: 1 },
   ];

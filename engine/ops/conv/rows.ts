@@ -20,12 +20,23 @@ export function rowsFit({ subgroupSize }: Capabilities, g: ConvGeometry): boolea
 
 /** Sums of a lane: a few more than there are registers, since a spilled sum costs less than another load. */
 const MOST_SUMS = 64;
+const MOST_ROWS = 8;
+
+/** What llvmpipe takes for a vector of an input row, loaded and shifted, and for the weights of a channel, in multiplications. */
+const COST = { row: 17, weights: 90 };
 
 /** What a lane computes of an output of `k` channels and `size`: channels, rows, and columns in as many vectors. */
 function patchOf({ subgroupSize }: Capabilities, k: number, size: Two) {
   const vectors = Math.ceil(size[1] / subgroupSize);
   const channels = k < 8 ? Math.min(k, 4) : 8;
-  return { channels, vectors, rows: Math.max(1, Math.min(4, size[0], Math.floor(MOST_SUMS / (channels * vectors)))) };
+  const most = Math.max(1, Math.min(MOST_ROWS, size[0], Math.floor(MOST_SUMS / (channels * vectors))));
+  // More rows to a band share more of what is loaded, but the last band may stick out of the image.
+  const cost = (rows: number): number =>
+    Math.ceil(size[0] / rows) * (9 * channels * rows * vectors + COST.row * (rows + 2) * vectors + COST.weights);
+  const rows = Array.from({ length: most }, (_, index) => index + 1).reduce((best, each) =>
+    cost(each) < cost(best) ? each : best,
+  );
+  return { channels, vectors, rows };
 }
 
 /** Vectors of columns to a row of what the pass computes. */
