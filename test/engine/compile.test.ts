@@ -7,6 +7,7 @@ import {
   checkpoint,
   compile,
   conv2d,
+  conv2dWeightGrad,
   dropout,
   grad,
   keep,
@@ -299,7 +300,7 @@ describe('what cannot be compiled', () => {
   });
 });
 
-describe('what comes of parameters alone', () => {
+describe('what comes of unchanged inputs', () => {
   /** Labels of a plan's dispatches. */
   function labelsOf(call: () => unknown): string[] {
     const labels: string[] = [];
@@ -335,6 +336,21 @@ describe('what comes of parameters alone', () => {
     // Two of weight and scale, one that halves; two packings.
     expect(count(labels, 'mul')).toBe(3);
     expect(count(labels, 'conv2d pack weight')).toBe(2);
+    compiled.dispose();
+  });
+
+  it('includes small transformed images, which the weight gradient finds as the forward pass left them', async () => {
+    const [x, weight] = [draw([2, 8, 8, 8], 1), draw([8, 8, 3, 3], 2).requireGrad()];
+    const fn = (images: Tensor): Tensor[] => {
+      const y = conv2d(images, weight, null, { padding: 1, variant: 'winograd' });
+      return [y.detach(), conv2dWeightGrad(images, y.detach(), weight.shape, { padding: 1, variant: 'winograd' })];
+    };
+    const expected = await Promise.all(fn(x).map((each) => each.floats()));
+    const compiled = compile(fn, { fuse: false });
+    let got: Tensor[] = [];
+    const labels = labelsOf(() => (got = compiled(x)));
+    expect(await Promise.all(got.map((each) => each.floats()))).toEqual(expected);
+    expect(count(labels, 'winograd_input')).toBe(1);
     compiled.dispose();
   });
 

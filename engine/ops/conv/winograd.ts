@@ -31,6 +31,12 @@ const weightGradKernel = defineKernel({
   bindings: ['read', 'write'],
 });
 
+/**
+ * Transformed images of at most so many bytes are kept from the forward pass for the weight gradient by a compiled function; larger
+ * ones would take more memory than the second transform is worth.
+ */
+const KEPT_BYTES = 4 * 2 ** 20;
+
 /** Products per tile and pair of channels: 6 x 6 points for 4 x 4 outputs. */
 const POINTS = 36;
 
@@ -73,12 +79,12 @@ function transform(
   buffers: readonly BufferRange[],
   count: number,
   uniforms: readonly number[],
-  constants: Constants = {},
+  { constants = {}, reusable = false }: { constants?: Constants; reusable?: boolean } = {},
 ): void {
   const workgroups = foldWorkgroups(Math.ceil(count / 64));
   device.dispatch({
     ...{ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups },
-    ...(kernel === weightKernel && { reusable: 'always' }),
+    ...(reusable && { reusable: 'always' }),
   });
 }
 
@@ -90,7 +96,9 @@ function tileWords(channels: number, tiles: Tiling): number[] {
 function transformInput(device: Device, x: Tensor, channels: number, size: Two, padding: Two, tiles: Tiling): Tensor {
   const v = device.empty([POINTS, channels, tiles.count]);
   const words = [...tileWords(channels, tiles), ...size, ...padding];
-  transform(device, inputKernel, [x.range, v.range], channels * tiles.count, words);
+  transform(device, inputKernel, [x.range, v.range], channels * tiles.count, words, {
+    reusable: v.bytes <= KEPT_BYTES,
+  });
   return v;
 }
 
@@ -108,7 +116,10 @@ export function winogradGather(
   const tiles = tilesOver(g.images, to);
   const u = device.empty([POINTS, k, c]);
   const steps = turned ? [9, g.c * 9] : [g.c * 9, 9];
-  transform(device, weightKernel, [weight.range, u.range], k * c, [k, c, ...steps], { FLIP: turned });
+  transform(device, weightKernel, [weight.range, u.range], k * c, [k, c, ...steps], {
+    constants: { FLIP: turned },
+    reusable: true,
+  });
   const v = transformInput(device, input, c, from, padding, tiles);
   const m = device.empty([POINTS, k, tiles.count]);
   gemm(device, {
@@ -118,7 +129,7 @@ export function winogradGather(
   const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
   const whole = to[0] % 4 === 0 && to[1] % 4 === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
   transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, {
-    ...{ WHOLE: whole, EPILOGUE: 'none' },
+    constants: { WHOLE: whole, EPILOGUE: 'none' },
   });
 }
 
