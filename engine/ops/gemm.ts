@@ -59,7 +59,7 @@ export type GemmVariant =
        * workgroup, at least `share`; 4 `threads` columns.
        */
       readonly kind: 'quad';
-      readonly q: 1 | 2 | 4;
+      readonly q: 1 | 2 | 4 | 8;
       readonly share: 4 | 8;
       readonly threads: number;
       readonly splits: number;
@@ -87,11 +87,14 @@ const SHORTEST_SPLIT = 256;
 /** Multiplications below which a product is not worth the code, and so the compilation, of larger register tiles. */
 const SMALL = { one: 2 ** 16, two: 2 ** 22 };
 
+/** What decides how a product is computed. */
+type ProductSizes = Pick<GemmCall, 'M' | 'N' | 'K' | 'transA' | 'batch'>;
+
 /** The variant for a product of this size on an adapter with these capabilities. */
-export function chooseGemm(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' | 'K' | 'batch'>): GemmVariant {
+export function chooseGemm(caps: Capabilities, sizes: ProductSizes): GemmVariant {
   const { M, N, K, batch } = sizes;
   const count = batch ? batch.outer * batch.inner : 1;
-  const variant = chooseTile(caps, M, N, M * N * K * count);
+  const variant = chooseTile(caps, sizes, M * N * K * count);
   const { rows, columns } = tileOf(variant);
   const wanted = Math.ceil(
     (caps.software ? BUSY.software : BUSY.gpu) / (Math.ceil(M / rows) * Math.ceil(N / columns) * count),
@@ -99,9 +102,11 @@ export function chooseGemm(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' |
   return { ...variant, splits: Math.max(1, Math.min(wanted, Math.floor(K / SHORTEST_SPLIT), 64)) };
 }
 
-function chooseTile(caps: Capabilities, M: number, N: number, work: number): GemmVariant {
+function chooseTile(caps: Capabilities, { M, N, transA = false }: ProductSizes, work: number): GemmVariant {
   if (priorsOf(caps).product === 'quad') {
-    const q = M <= 4 || work < SMALL.one ? 1 : M <= 8 || work < SMALL.two ? 2 : 4;
+    // Loads that only a quad shares are worth twice the sums, though they spill.
+    const large = caps.subgroupSize === 4 && M % 32 === 0 && !transA ? 8 : 4;
+    const q = M <= 4 || work < SMALL.one ? 1 : M <= 8 || work < SMALL.two ? 2 : large;
     const threads = N <= 16 ? 4 : caps.subgroupSize;
     return { kind: 'quad', q, share: threads === 8 && q > 1 ? 8 : 4, threads, splits: 1 };
   }
@@ -110,7 +115,7 @@ function chooseTile(caps: Capabilities, M: number, N: number, work: number): Gem
 }
 
 /** The variants that can compute a product on an adapter, the preferred one first. */
-export function gemmVariants(caps: Capabilities, sizes: Pick<GemmCall, 'M' | 'N' | 'K' | 'batch'>): GemmVariant[] {
+export function gemmVariants(caps: Capabilities, sizes: ProductSizes): GemmVariant[] {
   const first = chooseGemm(caps, sizes);
   const { splits } = first;
   const tiles = ([4, 8] as const).map((t): GemmVariant => ({ kind: 'tile', t, opaque: caps.software, splits }));

@@ -138,6 +138,7 @@ function variants(): GemmVariant[] {
     { kind: 'quad', q: 1, share: 4, threads: 4, splits: 3 },
     { kind: 'quad', q: 2, share: 4, threads: 4, splits: 1 },
     { kind: 'quad', q: 4, share: 4, threads: 8, splits: 1 },
+    { kind: 'quad', q: 8, share: 4, threads: 4, splits: 1 },
   ];
   const octets: GemmVariant[] = [
     { kind: 'quad', q: 2, share: 8, threads: 8, splits: 1 },
