@@ -61,6 +61,29 @@ const ADAM_STEPS: KernelCase = {
   },
 };
 
+const AVERAGE: KernelCase = {
+  name: 'the moving average of parameters',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [decay, lr] = [0.75, 0.5];
+    const parameter = leaf(device, [COUNT], 40).t.detach();
+    const optimizer = new SGD([parameter], { lr });
+    const ema = optimizer.average({ decay });
+    for (const seed of [41, 42]) {
+      optimizer.step([leaf(device, [COUNT], seed).t]);
+      ema.update();
+    }
+    ema.swap();
+    const averages = ema.averages.map((average) => average.mul(1));
+    ema.dispose();
+    optimizer.dispose();
+    const one = stepped((p, first) => p - lr * first);
+    const two = stepped((p, first, second) => p - lr * first - lr * second);
+    const mean = Float64Array.from(one, (value, i) => decay * value + (1 - decay) * valueAt(two, i));
+    return [{ got: parameter, expected: mean }, ...averages.map((got) => ({ got, expected: two }))];
+  },
+};
+
 const ATTACK_STEP: KernelCase = {
   name: 'the step of an attack',
   tolerance: 1e-6,
@@ -102,7 +125,7 @@ const METRICS: KernelCase = {
 };
 
 /** Every case, of the engine and of what stands on it. */
-const EVERY_CASE: readonly KernelCase[] = [...KERNEL_CASES, SGD_STEPS, ADAM_STEPS, ATTACK_STEP, METRICS];
+const EVERY_CASE: readonly KernelCase[] = [...KERNEL_CASES, SGD_STEPS, ADAM_STEPS, AVERAGE, ATTACK_STEP, METRICS];
 
 /**
  * Runs every kernel on `device` and compares it with the CPU in float64: whether this GPU and its driver can be trusted with the

@@ -25,6 +25,7 @@ export {
   type TrapezoidScheduleOptions,
 } from './optim/schedule.js';
 export { Adam, AdamW, type AdamOptions } from './optim/adam.js';
+export { EMA, type EMAOptions } from './optim/ema.js';
 export { Optimizer } from './optim/optimizer.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
 export * from './safetensors.js';

@@ -65,6 +65,9 @@ export interface PgdOptions extends PgdBudget, ClipOptions {
  * its modes back; parameters, gradients and running statistics stay as they are. A random start takes a whole number of the
  * generator's blocks for each sample, so cutting the same samples into other batches gives each the same start.
  *
+ * It runs as it is called. To attack batch after batch, compile it, as the trainer and the evaluation do:
+ * `const attack = compile((x, labels) => pgd(model, x, labels, options))`.
+ *
  * Throws an `ArgumentError` for an eps below 0 or over the range of the data, a step size that is not above 0 or over that range,
  * steps that are no integer from 1 up, an unknown start or norm; a `ShapeError` or `DTypeError` for a batch that is none.
  */

@@ -96,21 +96,27 @@ export class ParameterArena {
         `${owner}: ${gradients.length} gradients for ${this.parameters.length} parameters; expected one for each, in their order`,
       );
     }
-    const { buffer } = this.#values.range;
     this.parameters.forEach((parameter, index) => {
       const gradient = gradients[index];
-      const name = `parameter ${index} of shape ${formatShape(parameter.shape)}`;
+      const name = nameOf(parameter, index);
       if (!gradient)
         throw new ArgumentError(`${owner}: ${name} has no gradient; run backward() first, or leave it out`);
       if (!sameShape(gradient.shape, parameter.shape) || gradient.dtype !== 'f32') {
         throw new ShapeError(`${owner}: the gradient of ${name} is ${gradient.dtype} ${formatShape(gradient.shape)}`);
       }
-      if (parameter.range.buffer !== buffer) {
-        throw new ArgumentError(
-          `${owner}: ${name} now belongs to another optimiser; use one optimiser for each parameter`,
-        );
-      }
     });
+    this.checkHome(owner);
+  }
+
+  /** Throws an `ArgumentError` where a parameter has left the arena, for another optimiser's. */
+  checkHome(owner: string): void {
+    const { buffer } = this.#values.range;
+    const index = this.parameters.findIndex(({ range }) => range.buffer !== buffer);
+    const stray = this.parameters[index];
+    if (!stray) return;
+    throw new ArgumentError(
+      `${owner}: ${nameOf(stray, index)} now belongs to another optimiser; use one optimiser for each parameter`,
+    );
   }
 
   /** Frees the gradients' buffer, and gives up the parameters', which lives as long as they do. */
@@ -118,6 +124,10 @@ export class ParameterArena {
     this.#values.dispose();
     this.#gradients.dispose();
   }
+}
+
+function nameOf({ shape }: Tensor, index: number): string {
+  return `parameter ${index} of shape ${formatShape(shape)}`;
 }
 
 function checkParameters(owner: string, parameters: readonly Tensor[]): Device {

@@ -3,6 +3,7 @@ import type { Tensor } from '../../engine/tensor.js';
 import type { SafetensorsTensor } from '../safetensors.js';
 import type { StateDict } from '../state-dict.js';
 import { ParameterArena } from './arena.js';
+import { EMA, type EMAOptions } from './ema.js';
 
 /**
  * What every optimiser is: parameters in one flat arena, a learning rate, and a step of one dispatch over all of them. An optimiser
@@ -55,6 +56,15 @@ export abstract class Optimizer {
       parameter.grad?.dispose();
       parameter.grad = null;
     }
+  }
+
+  /**
+   * An exponential moving average of the parameters, of its own memory; to be updated after steps.
+   *
+   * @throws ArgumentError for a decay outside [0, 1)
+   */
+  average(options: EMAOptions = {}): EMA {
+    return new EMA(this.arena, options);
   }
 
   /**
