@@ -14,11 +14,15 @@ export type {
 } from './evaluation-tally.js';
 export { inEvalMode, logitsOf, type Model } from './model.js';
 export * from './objectives/losses.js';
+export { ALP_DEFAULTS, alp, type AlpOptions } from './objectives/alp.js';
+export { MART_DEFAULTS, mart, type MartOptions } from './objectives/mart.js';
 export { MIMAE_AT_DEFAULTS, mimaeAT, type MimaeATOptions } from './objectives/mimae-at.js';
+export { mmaFixed } from './objectives/mma-fixed.js';
 export * from './objectives/objective.js';
 export { plain } from './objectives/plain.js';
 export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/registry.js';
 export { standardAT } from './objectives/standard-at.js';
+export { TRADES_DEFAULTS, trades, type TradesOptions } from './objectives/trades.js';
 export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset } from './presets.js';
 export { mutualInformationOf, wilson, type Proportion } from './statistics.js';
 export { adversarialStep, type StepOptions, type StepValues } from './step.js';

@@ -1,6 +1,8 @@
-import { enableGrad, grad } from '../engine/autograd.js';
+import { enableGrad, grad, noGrad } from '../engine/autograd.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
+import { inEvalMode } from './model.js';
+import type { AttackLoss } from './attacks/linf.js';
 import type { Objective, ObjectiveValue } from './objectives/objective.js';
 
 /** What one training step computes before the optimiser's turn. */
@@ -19,8 +21,8 @@ export interface StepOptions {
   /** What to differentiate with respect to. */
   readonly parameters: readonly Tensor[];
   readonly objective: Objective;
-  /** Makes the adversarial images; it sees to evaluation mode itself, as `pgd` does. */
-  readonly attack: (model: Module, x: Tensor, labels: Tensor) => Tensor;
+  /** Makes the adversarial images; it sees to evaluation mode itself, as `pgd` does. `loss` is what the objective's own attack raises. */
+  readonly attack: (model: Module, x: Tensor, labels: Tensor, loss?: AttackLoss) => Tensor;
   /** Natural images `[m, ...]`. */
   readonly x: Tensor;
   /** Classes, i32 `[m]`. */
@@ -37,13 +39,18 @@ export interface StepOptions {
  * Leaves the model in training mode. Only records work; the caller's scope owns what it returns.
  */
 export function adversarialStep({ model, parameters, objective, attack, x, labels }: StepOptions): StepValues {
-  const { natural, adversarial } = objective.needs;
-  const adversarialImages = adversarial ? attack(model, x, labels).detach() : undefined;
+  const { natural, adversarial, naturalAgain = false } = objective.needs;
+  const loss = adversarial
+    ? objective.attackLoss?.(inEvalMode(model, () => noGrad(x.device, () => model.forward(x))))
+    : undefined;
+  const adversarialImages = adversarial ? attack(model, x, labels, loss).detach() : undefined;
   model.train();
   return enableGrad(x.device, () => {
     const naturalLogits = natural ? model.forward(x) : undefined;
     const adversarialLogits = adversarialImages && model.forward(adversarialImages);
-    const value = objective.loss({ natural: naturalLogits, adversarial: adversarialLogits }, labels);
+    const again = naturalAgain ? model.forward(x) : undefined;
+    const logits = { natural: naturalLogits, adversarial: adversarialLogits, naturalAgain: again };
+    const value = objective.loss(logits, labels);
     const gradients = grad(value.total, parameters);
     return { ...value, adversarialImages, naturalLogits, adversarialLogits, gradients };
   });

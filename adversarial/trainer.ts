@@ -10,6 +10,7 @@ import { Loader, type Batch } from '../data/loader.js';
 import type { Module } from '../nn/module.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
+import type { AttackLoss } from './attacks/linf.js';
 import { ascend, budgetWarning, checkPgdOptions, type PgdOptions } from './attacks/pgd.js';
 import { rememberModes, type Model } from './model.js';
 import type { Objective } from './objectives/objective.js';
@@ -245,7 +246,8 @@ export class Trainer {
   /** Learns from one batch; gives the numbers of the step. What changes from step to step is asked for by the GPU's work itself. */
   #learnFrom(x: Tensor, labels: Tensor): Tensor {
     const { model, objective, dataset } = this.#options;
-    const attack = (victim: Model, images: Tensor, classes: Tensor): Tensor => this.#attack(victim, images, classes);
+    const attack = (victim: Model, images: Tensor, classes: Tensor, loss?: AttackLoss): Tensor =>
+      this.#attack(victim, images, classes, loss);
     const values = adversarialStep({ model, parameters: this.#parameters, objective, attack, x, labels });
     checkLogits(values.naturalLogits ?? values.adversarialLogits, dataset);
     const measured = this.#ring.measure(values, labels);
@@ -253,14 +255,20 @@ export class Trainer {
     return measured;
   }
 
-  #attack(model: Model, x: Tensor, labels: Tensor): Tensor {
+  #attack(model: Model, x: Tensor, labels: Tensor, loss?: AttackLoss): Tensor {
     const { attack } = this.#options;
     if (!attack) throw new ArgumentError('trainer: the objective wants adversarial images, but there is no attack');
     // A ball without extent: the attack would come back to where it started.
     if (attack.eps === 0) return x;
     const { stepSize, clipMin = 0, clipMax = 1, start = 'normal' } = attack;
     const step = { eps: () => this.#eps, stepSize: stepSize ?? (() => this.#eps / 4), clipMin, clipMax };
-    return ascend(model, x, labels, step, { ...attack, start, generator: this.#noise });
+    const raised = attack.loss ?? loss;
+    return ascend(model, x, labels, step, {
+      ...attack,
+      ...(raised && { loss: raised }),
+      start,
+      generator: this.#noise,
+    });
   }
 
   /** Reads the metrics and hands them on. */

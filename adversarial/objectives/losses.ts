@@ -122,13 +122,22 @@ export function martLoss(
   { lambda, martCompat = false }: MartLossOptions,
 ): Tensor {
   checkWeight('martLoss', 'lambda', lambda);
+  const boosted = boostedCrossEntropy(adversarial, labels, { martCompat });
+  return add(boosted, mul(martDivergence(natural, adversarial, labels, { martCompat }), lambda));
+}
+
+/** The second term of {@link martLoss}, mean_i KL_i(p || q) (1 - p_iy), gradient through the weight too. */
+export function martDivergence(
+  natural: Tensor,
+  adversarial: Tensor,
+  labels: Tensor,
+  { martCompat = false }: Pick<MartLossOptions, 'martCompat'> = {},
+): Tensor {
   const divergence = martCompat
     ? publishedMartDivergence(natural, adversarial)
     : klDivergence(natural, adversarial, { reduction: 'none' });
   const ofLabel = exp(neg(crossEntropy(natural, labels, { reduction: 'none' })));
-  const weighted = mul(divergence, sub(martCompat ? 1.0000001 : 1, ofLabel));
-  const boosted = boostedCrossEntropy(adversarial, labels, { martCompat });
-  return add(boosted, mul(reduceLoss(weighted, 'mean'), lambda));
+  return reduceLoss(mul(divergence, sub(martCompat ? 1.0000001 : 1, ofLabel)), 'mean');
 }
 
 /** KL with ln(q + 1e-12) for ln q, per sample. */

@@ -1,6 +1,12 @@
-import { ArgumentError } from '../../engine/errors.js';
 import { mimaeLoss, type PairReduction } from './losses.js';
-import { boostedCrossEntropyAtUniform, needed, type Objective } from './objective.js';
+import {
+  boostedCrossEntropyAtUniform,
+  checkChoice,
+  checkWeight,
+  crossEntropyAtUniform,
+  needed,
+  type Objective,
+} from './objective.js';
 
 /** Options of {@link mimaeAT}. */
 export interface MimaeATOptions {
@@ -14,6 +20,10 @@ export interface MimaeATOptions {
   readonly pairReduction?: PairReduction;
   /** The constants of MART's published code in the boosted cross-entropy; false unless told. */
   readonly martCompat?: boolean;
+  /** The pairing term: 'l1' unless told, or 'mse', the method's ablation. */
+  readonly pairing?: 'l1' | 'mse';
+  /** The classification term: 'bce', boosted, unless told, or 'ce', the method's ablation. */
+  readonly classification?: 'bce' | 'ce';
 }
 
 /** The defaults of {@link mimaeAT}: the paper's, for ResNet-18. */
@@ -23,7 +33,11 @@ export const MIMAE_AT_DEFAULTS: Required<MimaeATOptions> = {
   symmetrize: true,
   pairReduction: 'sum',
   martCompat: false,
+  pairing: 'l1',
+  classification: 'bce',
 };
+
+const CHOICES = { pairReduction: ['sum', 'mean'], pairing: ['l1', 'mse'], classification: ['bce', 'ce'] } as const;
 
 /**
  * MIMAE-AT: Atsague, Fakorede and Tian, "A mutual information regularization for adversarial training", ACML 2021, eq. 11. With
@@ -31,31 +45,32 @@ export const MIMAE_AT_DEFAULTS: Required<MimaeATOptions> = {
  *
  *     mean_i BCE(q_i, y_i) - lambda MI(p, q) + beta mean_i ||z'_i - z_i||_1
  *
- * Terms, unweighted: `bce` (nats), `mi` (nats, of the batch, larger is better), `l1`.
+ * A weight of 0 leaves its term out. Terms, unweighted: `bce` (or `ce`; nats), `mi` (nats, of the batch, larger is better), `l1` (or
+ * `mse`).
  *
- * Throws an `ArgumentError` for weights that are negative or not finite, or an unknown `pairReduction`.
+ * Throws an `ArgumentError` for weights that are negative or not finite, or an unknown choice.
  */
 export function mimaeAT(options: MimaeATOptions = {}): Objective {
   const settings = { ...MIMAE_AT_DEFAULTS, ...options };
   for (const name of ['lambda', 'beta'] as const) {
-    const weight = settings[name];
-    if (!(weight >= 0 && weight < Infinity)) {
-      throw new ArgumentError(`mimae-at: ${name} is ${weight}; expected a finite number from 0 up`);
-    }
+    checkWeight('mimae-at', name, settings[name]);
   }
-  if (!['sum', 'mean'].includes(settings.pairReduction)) {
-    throw new ArgumentError(`mimae-at: pairReduction is '${settings.pairReduction}'; expected sum or mean`);
-  }
+  for (const [name, choices] of Object.entries(CHOICES))
+    checkChoice('mimae-at', name, settings[name as keyof typeof CHOICES], choices);
   return {
     name: 'mimae-at',
     options: { ...settings },
     needs: { natural: true, adversarial: true },
-    classification: { term: 'bce', atUniform: boostedCrossEntropyAtUniform },
+    classification: {
+      term: settings.classification,
+      atUniform: settings.classification === 'bce' ? boostedCrossEntropyAtUniform : crossEntropyAtUniform,
+    },
     loss: (logits, labels) => {
       const natural = needed('mimae-at', 'natural', logits);
       const adversarial = needed('mimae-at', 'adversarial', logits);
       const { loss, classification, mutualInformation, pairing } = mimaeLoss(natural, adversarial, labels, settings);
-      return { total: loss, terms: { bce: classification, mi: mutualInformation, l1: pairing } };
+      const terms = { [settings.classification]: classification, mi: mutualInformation, [settings.pairing]: pairing };
+      return { total: loss, terms };
     },
   };
 }

@@ -1,6 +1,8 @@
-/** The name that a misspelt one most likely stands for: the nearest by edits, if it is near. */
+/** The name that a misspelt one most likely stands for: the only one that begins with it, or the nearest by edits, if it is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const simple = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  const [longer, ...others] = known.filter((candidate) => simple(candidate).startsWith(simple(name)));
+  if (longer !== undefined && others.length === 0) return longer;
   const ranked = known
     .map((candidate) => ({ candidate, distance: edits(simple(name), simple(candidate)) }))
     .sort((a, b) => a.distance - b.distance);

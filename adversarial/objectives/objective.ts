@@ -1,5 +1,6 @@
 import { ArgumentError } from '../../engine/errors.js';
 import type { Tensor } from '../../engine/tensor.js';
+import type { AttackLoss } from '../attacks/linf.js';
 
 /** The logits `[m, C]` of one training step, those that the objective asked for. */
 export interface Logits {
@@ -7,6 +8,8 @@ export interface Logits {
   readonly natural?: Tensor | undefined;
   /** Of their adversarial versions. */
   readonly adversarial?: Tensor | undefined;
+  /** Of the natural images in one more pass. */
+  readonly naturalAgain?: Tensor | undefined;
 }
 
 /** What an objective gives: the scalar to minimise, and the scalars it is made of, unweighted, for the log. */
@@ -26,10 +29,15 @@ export interface Objective {
   readonly name: string;
   /** The settings, defaults filled in: what a log or a report says of it. */
   readonly options: OptionValues;
-  /** Which forward passes it wants; the natural one goes first. */
-  readonly needs: { readonly natural: boolean; readonly adversarial: boolean };
+  /** Which forward passes it wants: the natural one, then the adversarial one, then the natural one once more. */
+  readonly needs: { readonly natural: boolean; readonly adversarial: boolean; readonly naturalAgain?: boolean };
   /** Which of the terms says how well the labels are met, and its value where all classes are equally likely. */
   readonly classification: { readonly term: string; readonly atUniform: (classes: number) => number };
+  /**
+   * What its own attack raises, by the logits of the natural images in evaluation mode, which are constants; without, whatever the attack
+   * raises by itself.
+   */
+  readonly attackLoss?: (natural: Tensor) => AttackLoss;
   /** The loss of a batch with i32 labels `[m]`. */
   readonly loss: (logits: Logits, labels: Tensor) => ObjectiveValue;
 }
@@ -39,6 +47,19 @@ export function needed(objective: string, which: keyof Logits, logits: Logits): 
   const tensor = logits[which];
   if (!tensor) throw new ArgumentError(`${objective}: needs the ${which} logits, which were not given`);
   return tensor;
+}
+
+/** Throws an `ArgumentError` unless the weight of a term is a finite number from 0 up. */
+export function checkWeight(objective: string, name: string, weight: number): void {
+  if (!(weight >= 0 && weight < Infinity)) {
+    throw new ArgumentError(`${objective}: ${name} is ${weight}; expected a finite number from 0 up`);
+  }
+}
+
+/** Throws an `ArgumentError` that names the choices unless `value` is one: callers without types can pass anything. */
+export function checkChoice(objective: string, name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  throw new ArgumentError(`${objective}: ${name} is '${value}'; expected ${choices.join(' or ')}`);
 }
 
 /** Cross-entropy of uniform predictions: ln C. */

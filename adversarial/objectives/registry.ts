@@ -1,9 +1,13 @@
 import { ArgumentError } from '../../engine/errors.js';
+import { ALP_DEFAULTS, alp } from './alp.js';
+import { MART_DEFAULTS, mart } from './mart.js';
 import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
+import { mmaFixed } from './mma-fixed.js';
 import { nearestName } from './nearest-name.js';
 import type { Objective, OptionValues } from './objective.js';
 import { plain } from './plain.js';
 import { standardAT } from './standard-at.js';
+import { TRADES_DEFAULTS, trades } from './trades.js';
 
 /** An objective that can be asked for by its name. */
 export interface ObjectiveEntry {
@@ -30,6 +34,15 @@ function entry<O extends OptionValues>(
 export const OBJECTIVES: readonly ObjectiveEntry[] = [
   entry('plain', 'Cross-entropy of the natural images; no adversary.', {}, () => plain()),
   entry('standard-at', 'Cross-entropy of adversarial images (Madry et al. 2018).', {}, () => standardAT()),
+  entry('alp', 'Adversarial cross-entropy and L2 logit pairing (Kannan et al. 2018).', ALP_DEFAULTS, alp),
+  entry(
+    'trades',
+    'Natural cross-entropy and KL divergence, its own attack (Zhang et al. 2019).',
+    TRADES_DEFAULTS,
+    trades,
+  ),
+  entry('mma-fixed', 'Adversarial where the natural image is recognised (Ding et al. 2020).', {}, () => mmaFixed()),
+  entry('mart', 'Boosted cross-entropy and weighted KL divergence (Wang et al. 2020).', MART_DEFAULTS, mart),
   entry(
     'mimae-at',
     'Boosted cross-entropy, mutual information and L1 pairing (Atsague, Fakorede and Tian 2021).',

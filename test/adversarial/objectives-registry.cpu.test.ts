@@ -11,7 +11,9 @@ import { ArgumentError } from '../../engine/errors.js';
 
 describe('objectives by name', () => {
   it('are all there, with their defaults', () => {
-    expect(OBJECTIVES.map(({ name }) => name)).toEqual(['plain', 'standard-at', 'mimae-at']);
+    expect(OBJECTIVES.map(({ name }) => name)).toEqual([
+      ...['plain', 'standard-at', 'alp', 'trades', 'mma-fixed', 'mart', 'mimae-at'],
+    ]);
     for (const { name, defaults, summary } of OBJECTIVES) {
       expect(objectiveNamed(name)).toMatchObject({ name, options: defaults });
       expect(summary).toMatch(/\.$/);
@@ -22,19 +24,31 @@ describe('objectives by name', () => {
       symmetrize: true,
       pairReduction: 'sum',
       martCompat: false,
+      pairing: 'l1',
+      classification: 'bce',
     });
   });
 
   it.each<[string, OptionValues, RegExp]>([
-    ['mimae', {}, /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, mimae-at/],
+    [
+      'mimae',
+      {},
+      /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, alp, trades, mma-fixed, mart, mimae-at/,
+    ],
     ['MIMAE_AT', {}, /did you mean mimae-at\?/],
     ['standart-at', {}, /did you mean standard-at\?/],
-    ['xyzzy-frobnicate', {}, /unknown objective 'xyzzy-frobnicate'; there are plain, standard-at, mimae-at/],
+    ['xyzzy-frobnicate', {}, /unknown objective 'xyzzy-frobnicate'; there are plain, standard-at, alp, trades/],
     ['mimae-at', { lamda: 1 }, /unknown option of mimae-at 'lamda' \(did you mean lambda\?\); there are lambda, beta/],
     ['plain', { lambda: 1 }, /unknown option of plain 'lambda'; there are none/],
     ['mimae-at', { lambda: 'high' }, /mimae-at: lambda is string high; expected a number/],
     ['mimae-at', { symmetrize: 1 }, /symmetrize is number 1; expected a boolean/],
     ['mimae-at', { pairReduction: 'max' }, /pairReduction is 'max'; expected sum or mean/],
+    ['mimae-at', { pairing: 'l2' }, /pairing is 'l2'; expected l1 or mse/],
+    ['trades', { passes: 'both' }, /passes is 'both'; expected common or original/],
+    ['trades', { lambda: -1 }, /trades: lambda is -1; expected a finite number from 0 up/],
+    ['mart', { lambda: Infinity }, /mart: lambda is Infinity/],
+    ['alp', { pairReduction: 'none' }, /alp: pairReduction is 'none'; expected sum or mean/],
+    ['mma', {}, /did you mean mma-fixed\?/],
     ['mimae-at', { beta: -1 }, /beta is -1; expected a finite number from 0 up/],
     ['mimae-at', { lambda: NaN }, /lambda is NaN/],
   ])('%s with %o is refused', (name, options, message) => {

@@ -1,16 +1,30 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  OBJECTIVES,
+  adversarialStep,
+  alp,
+  alpLoss,
   boostedCrossEntropyAtUniform,
   crossEntropyAtUniform,
+  inEvalMode,
+  klDivergence,
+  mart,
+  martLoss,
   mimaeAT,
   mimaeLoss,
+  mmaFixed,
+  mmaFixedLoss,
   objectiveNamed,
+  pgd,
   plain,
   standardAT,
+  trades,
+  tradesLoss,
   type Objective,
 } from '../../adversarial/index.js';
-import { ArgumentError, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
+import { ArgumentError, Generator, noGrad, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
+import { BatchNorm2d, Dropout, Flatten, Linear, Sequential } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { uniformFloats } from '../support/values.js';
 
@@ -59,6 +73,26 @@ describe('objectives', () => {
           l1: await loss.pairing.item(),
         });
       }
+      const ablated = mimaeAT({ classification: 'ce', pairing: 'mse' });
+      expect(Object.keys(await value(ablated))).toEqual(['total', 'ce', 'mi', 'mse']);
+      const [a, b] = [mimaeLoss(natural, adversarial, labels, { classification: 'ce', pairing: 'mse' }), ablated];
+      expect((await value(b))['total']).toBe(await a.loss.item());
+      const whole: [Objective, Tensor][] = [
+        [alp({ lambda: 0.3 }), alpLoss(natural, adversarial, labels, { lambda: 0.3 })],
+        [alp({ pairReduction: 'mean' }), alpLoss(natural, adversarial, labels, { lambda: 0.5, pairReduction: 'mean' })],
+        [trades({ lambda: 4 }), tradesLoss(natural, adversarial, labels, { lambda: 4 })],
+        [mmaFixed(), mmaFixedLoss(natural, adversarial, labels)],
+        [mart(), martLoss(natural, adversarial, labels, { lambda: 5 })],
+        [mart({ martCompat: true }), martLoss(natural, adversarial, labels, { lambda: 5, martCompat: true })],
+      ];
+      for (const [objective, loss] of whole) {
+        const { total, ...terms } = await value(objective);
+        expect(total, objective.name).toBe(await loss.item());
+        // The total is the first term and lambda times the second, in float32.
+        const [first = NaN, second = 0] = Object.values(terms);
+        const { lambda = 0 } = objective.options;
+        expect(total).toBeCloseTo(first + Number(lambda) * second, 4);
+      }
     });
   });
 
@@ -66,7 +100,8 @@ describe('objectives', () => {
     await device.scope(async () => {
       const [, , labels] = batch();
       const logits = zeros([M, CLASSES], { device });
-      for (const objective of [plain(), standardAT(), mimaeAT()]) {
+      const named = OBJECTIVES.map(({ name }) => objectiveNamed(name));
+      for (const objective of [...named, mimaeAT({ classification: 'ce' })]) {
         const { term, atUniform } = objective.classification;
         const { terms } = objective.loss({ natural: logits, adversarial: logits }, labels);
         expect(await terms[term]?.item()).toBeCloseTo(atUniform(CLASSES), 5);
@@ -83,6 +118,71 @@ describe('objectives', () => {
       expect(() => standardAT().loss({ natural }, labels)).toThrow(/standard-at: needs the adversarial logits/);
       expect(() => mimaeAT().loss({ natural }, labels)).toThrow(ArgumentError);
       expect(() => mimaeAT().loss({ adversarial }, labels)).toThrow(ArgumentError);
+      expect(() => trades({ passes: 'original' }).loss({ natural, adversarial }, labels)).toThrow(
+        /trades: needs the naturalAgain logits/,
+      );
+    });
+  });
+
+  it('attack by their own loss, where they have one, from a pass in evaluation mode', async () => {
+    await device.scope(async () => {
+      const linear = new Linear(4, CLASSES, { device, generator: new Generator(1) });
+      const dropped = new Sequential(new Dropout(0.5, { generator: new Generator(2) }), linear);
+      const x = tensor(uniformFloats(M * 4, 5, 0, 1), { device, shape: [M, 4] });
+      const [, , labels] = batch();
+      const budget = {
+        eps: 0.2,
+        stepSize: 0.05,
+        steps: 4,
+        start: tensor(uniformFloats(M * 4, 6, 0, 1), { device, shape: [M, 4] }),
+      };
+      const shared = { model: dropped, parameters: dropped.parameters(), x, labels };
+      const step = (objective: Objective) =>
+        adversarialStep({
+          ...shared,
+          objective,
+          attack: (victim, images, classes, loss) => pgd(victim, images, classes, { ...budget, ...(loss && { loss }) }),
+        });
+      const natural = inEvalMode(dropped, () => noGrad(device, () => dropped.forward(x)));
+      const expected = pgd(dropped, x, labels, {
+        ...budget,
+        loss: (logits) => klDivergence(natural, logits, { reduction: 'none' }),
+      });
+      expect(await step(trades()).adversarialImages?.floats()).toEqual(await expected.floats());
+      const common = pgd(dropped, x, labels, budget);
+      for (const objective of [standardAT(), mart()]) {
+        expect(await step(objective).adversarialImages?.floats()).toEqual(await common.floats());
+      }
+      expect(await common.floats()).not.toEqual(await expected.floats());
+    });
+  });
+
+  it('of TRADES in the original order move running statistics once more, and nothing else', async () => {
+    await device.scope(async () => {
+      const run = async (passes: 'common' | 'original') => {
+        const norm = new BatchNorm2d(1, { device });
+        const linear = new Linear(4, CLASSES, { device, generator: new Generator(3) });
+        const model = new Sequential(norm, new Flatten(), linear);
+        const x = tensor(uniformFloats(M * 4, 5, 0, 1), { device, shape: [M, 1, 2, 2] });
+        const [, , labels] = batch();
+        const { total, gradients } = adversarialStep({
+          ...{ model, parameters: model.parameters(), objective: trades({ passes }), x, labels },
+          attack: (_, images) => images.add(0.1),
+        });
+        const mean = await norm.runningMean.item();
+        return {
+          total: await total.item(),
+          gradients: await Promise.all(gradients.map((each) => each.floats())),
+          mean,
+        };
+      };
+      const [common, original] = [await run('common'), await run('original')];
+      expect(original.total).toBe(common.total);
+      // The same sums, taken apart: natural gradients come in two parts.
+      original.gradients.forEach((gradient, index) => {
+        gradient.forEach((value, at) => expect(value).toBeCloseTo(common.gradients[index]?.[at] ?? NaN, 5));
+      });
+      expect(Math.abs(original.mean)).toBeGreaterThan(1.1 * Math.abs(common.mean));
     });
   });
 
