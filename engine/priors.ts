@@ -7,7 +7,7 @@ export type AdapterClass = 'llvmpipe' | 'swiftshader' | 'nvidia' | 'amd' | 'inte
 /** How lanes share what is the same for all of them; see conv_direct.wgsl. */
 export type Sharing = 'broadcast' | 'quad' | 'plain';
 
-/** The time of Winograd for a tile, `transform (c + k) + product c k`, in units of the direct kernel's for a pair of channels. */
+/** The time of Winograd, `transform (c + k) + product c k`, in units of the direct kernel's for a pair of channels. */
 interface WinogradCost {
   readonly transform: number;
   readonly product: number;
@@ -17,7 +17,8 @@ interface WinogradCost {
 export interface Priors {
   /** Ways of sharing, the best first. */
   readonly sharing: readonly Sharing[];
-  readonly winograd: { readonly gather: WinogradCost; readonly weightGrad: WinogradCost };
+  readonly winograd4: { readonly gather: WinogradCost; readonly weightGrad: WinogradCost };
+  readonly winograd2: { readonly gather: WinogradCost; readonly weightGrad: WinogradCost };
   /** The time of whole rows relative to the direct kernel's, by vectors of columns from 1 up; none: not worth trying first. */
   readonly rows: readonly number[];
   /** The kernel of matrix products. */
@@ -30,7 +31,8 @@ export interface Priors {
  */
 const GPU: Priors = {
   sharing: ['plain', 'quad', 'broadcast'],
-  winograd: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+  winograd4: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+  winograd2: { gather: { transform: 10, product: 0.75 }, weightGrad: { transform: 4, product: 0.87 } },
   rows: [],
   product: 'tile',
 };
@@ -39,14 +41,16 @@ const TABLE: Readonly<Record<AdapterClass, Priors>> = {
   // Mesa 25.0 with LLVM 15, 8 lanes, in turn on one machine.
   llvmpipe: {
     sharing: ['broadcast', 'quad', 'plain'],
-    winograd: { gather: { transform: 9, product: 0.27 }, weightGrad: { transform: 6, product: 0.3 } },
+    winograd4: { gather: { transform: 9, product: 0.27 }, weightGrad: { transform: 6, product: 0.3 } },
+    winograd2: { gather: { transform: 14, product: 0.5 }, weightGrad: { transform: 8, product: 0.5 } },
     rows: [0.75, 0.65, 0.75, 0.72],
     product: 'quad',
   },
   // SwiftShader with Subzero, 4 lanes.
   swiftshader: {
     sharing: ['quad', 'broadcast', 'plain'],
-    winograd: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+    winograd4: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
+    winograd2: { gather: { transform: 8, product: 0.55 }, weightGrad: { transform: 4, product: 0.65 } },
     rows: [],
     product: 'quad',
   },

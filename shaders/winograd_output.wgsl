@@ -1,10 +1,11 @@
-// Winograd F(4x4, 3x3): the output transform Y = A^T M A of every 6 x 6 tile of products (see winograd_input), plus the bias:
+// Winograd F(TILE x TILE, 3x3): the output transform Y = A^T M A of every SIDE x SIDE tile of products (see winograd_input), plus
+// the bias:
 //           | 1  1  1  1  1  0 |
-//     A^T = | 0  1 -1  2 -2  0 |
-//           | 0  1  1  4  4  0 |
+//     A^T = | 0  1 -1  2 -2  0 |     A^T = | 1  1  1  0 |
+//       4   | 0  1  1  4  4  0 |       2   | 0  1 -1  1 |
 //           | 0  1 -1  8 -8  1 |
 //
-// One invocation makes the 4 x 4 outputs of one tile of one channel from m[point][k][tile]; those outside the image are
+// One invocation makes the TILE x TILE outputs of one tile of one channel from m[point][k][tile]; those outside the image are
 // not stored. WHOLE says that there are none; EPILOGUE, what becomes of the outputs as they are stored.
 struct Params {
   count: u32,     // channels * tiles
@@ -47,18 +48,19 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   }
   let tile = index % params.tiles;
   let channel = index / params.tiles;
-  let x0 = tile % params.tilesX * 4u;
-  let y0 = tile / params.tilesX % params.tilesY * 4u;
+  let x0 = tile % params.tilesX * TILE;
+  let y0 = tile / params.tilesX % params.tilesY * TILE;
   let n = tile / (params.tilesX * params.tilesY);
   if (n >= params.images) {
     return;
   }
-  //#unroll i 0 6
-  //#unroll j 0 6
-  let m_$[i]_$j = m[index + $[6 * i + j]u * params.count];
+  //#unroll i 0 SIDE
+  //#unroll j 0 SIDE
+  let m_$[i]_$j = m[index + $[SIDE * i + j]u * params.count];
   //#end
   //#end
-  //#unroll j 0 6
+  //#unroll j 0 SIDE
+  //#if TILE == 4
   let sum_$j = m_1_$j + m_2_$j;
   let dif_$j = m_1_$j - m_2_$j;
   let sum2_$j = m_3_$j + m_4_$j;
@@ -67,19 +69,24 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   let t_1_$j = dif_$j + 2.0 * dif2_$j;
   let t_2_$j = sum_$j + 4.0 * sum2_$j;
   let t_3_$j = dif_$j + 8.0 * dif2_$j + m_5_$j;
+  //#else
+  let t_0_$j = m_0_$j + m_1_$j + m_2_$j;
+  let t_1_$j = m_1_$j - m_2_$j + m_3_$j;
+  //#end
   //#end
   var offset = 0.0;
   if (params.hasBias == 1u) {
     offset = bias[channel];
   }
   let corner = ((n * params.channels + channel) * params.height + y0) * params.width + x0;
-  //#unroll i 0 4
+  //#unroll i 0 TILE
   //#if WHOLE
   {
   //#else
   if (y0 + $[i]u < params.height) {
   //#end
     let row = corner + $[i]u * params.width;
+    //#if TILE == 4
     let sum = t_$[i]_1 + t_$[i]_2;
     let dif = t_$[i]_1 - t_$[i]_2;
     let sum2 = t_$[i]_3 + t_$[i]_4;
@@ -88,8 +95,12 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
     let y_1 = dif + 2.0 * dif2 + offset;
     let y_2 = sum + 4.0 * sum2 + offset;
     let y_3 = dif + 8.0 * dif2 + t_$[i]_5 + offset;
+    //#else
+    let y_0 = t_$[i]_0 + t_$[i]_1 + t_$[i]_2 + offset;
+    let y_1 = t_$[i]_1 - t_$[i]_2 + t_$[i]_3 + offset;
+    //#end
     output[row] = finish(y_0, row);
-    //#unroll j 1 4
+    //#unroll j 1 TILE
     //#if !WHOLE
     if (x0 + $[j]u < params.width)
     //#end

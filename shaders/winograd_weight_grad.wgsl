@@ -1,4 +1,4 @@
-// Winograd F(4x4, 3x3), weight gradient: dW = G^T dU G for every kernel (see winograd_output_grad; G as in winograd_weight).
+// Winograd F(TILE x TILE, 3x3), weight gradient: dW = G^T dU G for every kernel (see winograd_output_grad; G as in winograd_weight).
 //
 // In: du[point][k][c]; `count` kernels.
 struct Params {
@@ -15,25 +15,39 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   if (index >= params.count) {
     return;
   }
-  //#unroll i 0 6
-  //#unroll j 0 6
-  let u_$[i]_$j = du[index + $[6 * i + j]u * params.count];
+  //#unroll i 0 SIDE
+  //#unroll j 0 SIDE
+  let u_$[i]_$j = du[index + $[SIDE * i + j]u * params.count];
   //#end
   //#end
-  //#unroll j 0 6
+  //#unroll j 0 SIDE
+  //#if TILE == 4
   let near_$j = (u_1_$j + u_2_$j) * (-1.0 / 6.0);
   let far_$j = u_3_$j + u_4_$j;
   let t_0_$j = u_0_$j * 0.25 + near_$j + far_$j * (1.0 / 24.0);
   let t_1_$j = (u_2_$j - u_1_$j) * (1.0 / 6.0) + (u_3_$j - u_4_$j) * (1.0 / 12.0);
   let t_2_$j = near_$j + far_$j * (1.0 / 6.0) + u_5_$j;
+  //#else
+  let near_$j = 0.5 * (u_1_$j + u_2_$j);
+  let t_0_$j = u_0_$j + near_$j;
+  let t_1_$j = 0.5 * (u_1_$j - u_2_$j);
+  let t_2_$j = near_$j + u_3_$j;
+  //#end
   //#end
   //#unroll i 0 3
   {
+    //#if TILE == 4
     let near = (t_$[i]_1 + t_$[i]_2) * (-1.0 / 6.0);
     let far = t_$[i]_3 + t_$[i]_4;
     dw[index * 9u + $[3 * i]u] = t_$[i]_0 * 0.25 + near + far * (1.0 / 24.0);
     dw[index * 9u + $[3 * i + 1]u] = (t_$[i]_2 - t_$[i]_1) * (1.0 / 6.0) + (t_$[i]_3 - t_$[i]_4) * (1.0 / 12.0);
     dw[index * 9u + $[3 * i + 2]u] = near + far * (1.0 / 6.0) + t_$[i]_5;
+    //#else
+    let near = 0.5 * (t_$[i]_1 + t_$[i]_2);
+    dw[index * 9u + $[3 * i]u] = t_$[i]_0 + near;
+    dw[index * 9u + $[3 * i + 1]u] = 0.5 * (t_$[i]_1 - t_$[i]_2);
+    dw[index * 9u + $[3 * i + 2]u] = near + t_$[i]_3;
+    //#end
   }
   //#end
 }

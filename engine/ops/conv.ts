@@ -19,7 +19,7 @@ import {
   type ConvPass,
 } from './conv/geometry.js';
 import { rowsGather } from './conv/rows.js';
-import { winogradGather, winogradWeightGrad } from './conv/winograd.js';
+import { winogradGather, winogradTile, winogradWeightGrad } from './conv/winograd.js';
 import { pairOf, type Pair } from './pair.js';
 import { rand } from './random.js';
 import { sum } from './reduce.js';
@@ -76,7 +76,7 @@ function chosen(device: Device, pass: ConvPass, { geometry, variant }: ConvAttrs
   }
   observeHost(device, () => device.precision);
   const candidates = convVariants(caps, pass, geometry, largest).filter(
-    (candidate) => candidate !== 'winograd' || device.precision === 'fast',
+    (candidate) => candidate !== 'winograd4' || device.precision === 'fast',
   );
   const choice = device.variants.choose(convKey(pass, geometry, device), candidates, () =>
     convTrial(device, pass, geometry, candidates),
@@ -114,7 +114,8 @@ function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tens
   if (output.size === 0) return;
   const variant = chosen(device, pass, attrs);
   device.scope(() => {
-    if (variant === 'winograd') winogradGather(device, attrs.geometry, pass, tensors);
+    if (variant === 'winograd4' || variant === 'winograd2')
+      winogradGather(device, winogradTile(variant), attrs.geometry, pass, tensors);
     else if (variant === 'rows') rowsGather(device, attrs.geometry, pass, tensors);
     else directGather(device, attrs.geometry, pass, variant, tensors);
   });
@@ -179,7 +180,8 @@ const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
     }
     const variant = chosen(device, 'weightGrad', attrs);
     device.scope(() => {
-      if (variant === 'winograd') winogradWeightGrad(device, attrs.geometry, x, dy, output);
+      if (variant === 'winograd4' || variant === 'winograd2')
+        winogradWeightGrad(device, winogradTile(variant), attrs.geometry, x, dy, output);
       else directWeightGrad(device, attrs.geometry, variant === 'rows' ? 'broadcast' : variant, x, dy, output);
     });
   },

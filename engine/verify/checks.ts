@@ -75,7 +75,7 @@ function convCase(name: string, sizes: ConvSizes, part: 'forward' | 'dX' | 'dW',
   return {
     name: `conv2d ${name}${variant ? ` by ${variant}` : ''}, ${part}`,
     // Winograd's transforms cost two or three bits.
-    tolerance: variant === 'winograd' ? 4e-5 : 1e-5,
+    tolerance: variant === 'winograd4' ? 4e-5 : 1e-5,
     run: (device) => {
       const x = leaf(device, [n, c, h, w], 3);
       const weight = leaf(device, [k, c / groups, r, r], 4);
@@ -308,7 +308,7 @@ export const KERNEL_CASES: readonly KernelCase[] = [
     (['forward', 'dX', 'dW'] as const).map((part) => convCase(name, sizes, part)),
   ),
   ...(['forward', 'dX', 'dW'] as const).flatMap((part) =>
-    (['plain', 'rows', 'winograd'] as const).map((variant) => convCase('3x3', WINOGRAD, part, variant)),
+    (['plain', 'rows', 'winograd4', 'winograd2'] as const).map((variant) => convCase('3x3', WINOGRAD, part, variant)),
   ),
   POOLING,
   AVERAGES,

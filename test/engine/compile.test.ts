@@ -342,8 +342,8 @@ describe('what comes of unchanged inputs', () => {
   it('includes small transformed images, which the weight gradient finds as the forward pass left them', async () => {
     const [x, weight] = [draw([2, 8, 8, 8], 1), draw([8, 8, 3, 3], 2).requireGrad()];
     const fn = (images: Tensor): Tensor[] => {
-      const y = conv2d(images, weight, null, { padding: 1, variant: 'winograd' });
-      return [y.detach(), conv2dWeightGrad(images, y.detach(), weight.shape, { padding: 1, variant: 'winograd' })];
+      const y = conv2d(images, weight, null, { padding: 1, variant: 'winograd4' });
+      return [y.detach(), conv2dWeightGrad(images, y.detach(), weight.shape, { padding: 1, variant: 'winograd4' })];
     };
     const expected = await Promise.all(fn(x).map((each) => each.floats()));
     const compiled = compile(fn, { fuse: false });

@@ -21,8 +21,10 @@ describe('chooseConv', () => {
     ['few channels: whole rows', LLVMPIPE, 'forward', square(16, 16, 26), 'rows'],
     ['rows a little longer than a vector: direct', LLVMPIPE, 'forward', square(16, 16, 11), 'broadcast'],
     ['few channels, 4-wide: direct', SWIFTSHADER, 'forward', square(16, 16, 26), 'quad'],
-    ['many channels: Winograd', LLVMPIPE, 'forward', square(128, 128, 16, { padding: 1 }), 'winograd'],
-    ['many channels, weight gradient: Winograd', SWIFTSHADER, 'weightGrad', square(64, 64, 10), 'winograd'],
+    ['many channels: Winograd', LLVMPIPE, 'forward', square(128, 128, 16, { padding: 1 }), 'winograd4'],
+    ['many channels, weight gradient: Winograd', SWIFTSHADER, 'weightGrad', square(64, 64, 10), 'winograd4'],
+    ['images of 2 x 2: tiles of 2 x 2', LLVMPIPE, 'forward', square(512, 512, 2, { padding: 1 }), 'winograd2'],
+    ['the same, weight gradient', SWIFTSHADER, 'weightGrad', square(512, 512, 2, { padding: 1 }), 'winograd2'],
     ['tiles mostly outside the image: direct', LLVMPIPE, 'forward', square(32, 32, 7), 'broadcast'],
     ['a 1 x 1 kernel: direct', LLVMPIPE, 'forward', square(256, 256, 16, {}, 1), 'broadcast'],
     ['stride 2: direct', GPU, 'forward', square(256, 256, 16, { stride: 2 }), 'plain'],
@@ -45,15 +47,15 @@ describe('chooseConv', () => {
   it('leaves Winograd out where its transformed tensors exceed the largest binding', () => {
     const geometry = square(64, 64, 32, { padding: 1 });
     const bytes = 4 * 36 * 64 * (64 * 8 * 8);
-    expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes)).toBe('winograd');
+    expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes)).toBe('winograd4');
     expect(chooseConv(LLVMPIPE, 'forward', geometry, undefined, bytes - 1)).toBe('rows');
   });
 
   it('runs a forced variant, and refuses one that cannot run', () => {
-    expect(chooseConv(LLVMPIPE, 'forward', square(4, 4, 9), 'winograd')).toBe('winograd');
-    expect(() => chooseConv(LLVMPIPE, 'forward', square(4, 4, 9, { stride: 2 }), 'winograd')).toThrow(ArgumentError);
+    expect(chooseConv(LLVMPIPE, 'forward', square(4, 4, 9), 'winograd4')).toBe('winograd4');
+    expect(() => chooseConv(LLVMPIPE, 'forward', square(4, 4, 9, { stride: 2 }), 'winograd4')).toThrow(ArgumentError);
     expect(() => chooseConv(BASE, 'forward', square(4, 4, 9), 'quad')).toThrow(
-      /variant quad cannot run here; expected one of plain, winograd/,
+      /variant quad cannot run here; expected one of plain, winograd4, winograd2/,
     );
   });
 });

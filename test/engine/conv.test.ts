@@ -20,6 +20,7 @@ import {
   type ConvPassOptions,
   type ConvGeometry,
 } from '../../engine/ops/conv.js';
+import { outputShape } from '../../engine/ops/conv/geometry.js';
 import { sizeOf } from '../../engine/shape.js';
 import { testDevice } from '../support/device.js';
 import { distance } from '../support/reference.js';
@@ -135,7 +136,7 @@ describe('conv2d against the definition', () => {
     );
     const [chosen] = convVariants(device.caps, 'forward', convGeometry('test', [1, 1, 1, 1], [1, 1, 1, 1], {}));
     for (const variant of variants) {
-      const cheap = device.caps.subgroupSize === 4 || variant === chosen || variant === 'winograd';
+      const cheap = device.caps.subgroupSize === 4 || variant === chosen || variant.startsWith('winograd');
       if (cheap || COMPILED_EVERYWHERE.includes(name))
         await checkVariant([name, x, weight, { ...options, variant }], 2);
     }
@@ -246,13 +247,48 @@ describe('conv2d refuses', () => {
   });
 });
 
+describe('Winograd F(2x2)', () => {
+  it('is as accurate as the definition summed in f32', async () => {
+    const [xShape, weightShape, options] = [[2, 64, 8, 8], [48, 64, 3, 3], { padding: 1 }] as const;
+    const g = convGeometry('test', xShape, weightShape, options);
+    const [x, weight, dy] = [uniformFloats(8192, 1), uniformFloats(27648, 2), uniformFloats(6144, 3)];
+    const expected = reference(g, x, weight, new Float32Array(48), dy);
+    const errors = async (variant: 'plain' | 'winograd2'): Promise<number[]> => {
+      const how = { ...options, variant };
+      return device.scope(async () => {
+        const tx = tensor(x, { shape: [...xShape], device });
+        const tw = tensor(weight, { shape: [...weightShape], device });
+        const tdy = tensor(dy, { shape: outputShape(g), device });
+        const results = [
+          [conv2d(tx, tw, null, how), expected.y],
+          [conv2dInputGrad(tdy, tw, xShape, how), expected.dx],
+          [conv2dWeightGrad(tx, tdy, weightShape, how), expected.dw],
+        ] as const;
+        return Promise.all(
+          results.map(async ([result, reference64]) => {
+            const { error, norm } = distance(await result.data(), reference64);
+            return error / norm;
+          }),
+        );
+      });
+    };
+    const [plain, winograd] = [await errors('plain'), await errors('winograd2')];
+    // Three rounded additions in each transform, where a sum over 64 channels and 9 taps has hundreds.
+    winograd.forEach((error, pass) => expect(error).toBeLessThanOrEqual(2 * Math.max(plain[pass] ?? 0, 2 ** -23)));
+  });
+});
+
 describe('precision strict', () => {
-  it('leaves Winograd out, of eager and of captured functions', async () => {
+  it('leaves F(4x4) out, of eager and of captured functions', async () => {
     const own = await testDevice();
     const labels: string[] = [];
     const prepare = own.prepare.bind(own);
     own.prepare = (commands) => {
-      labels.push(...commands.flatMap((each) => (each.kind === 'dispatch' ? [each.dispatch.kernel.name] : [])));
+      labels.push(
+        ...commands.flatMap((each) =>
+          each.kind === 'dispatch' ? [`${each.dispatch.kernel.name} ${each.dispatch.constants?.['TILE'] ?? ''}`] : [],
+        ),
+      );
       return prepare(commands);
     };
     const make = (shape: number[], seed: number): Tensor =>
@@ -260,12 +296,12 @@ describe('precision strict', () => {
     const [x, weight] = [make([1, 128, 16, 16], 1), make([128, 128, 3, 3], 2)];
     const compiled = compile(() => conv2d(x, weight, null, { padding: 1 }), { device: own });
     await compiled().floats();
-    expect(labels).toContain('winograd_input');
+    expect(labels).toContain('winograd_input 4');
     labels.length = 0;
     own.precision = 'strict';
     await compiled().floats();
     expect(labels.length).toBeGreaterThan(0);
-    expect(labels).not.toContain('winograd_input');
+    expect(labels).not.toContain('winograd_input 4');
     own.destroy();
   });
 });

@@ -139,7 +139,7 @@ describe('chosen variants', () => {
     )) {
       device.variants.set(key, variant);
       const labels = labelsOf(() => void run());
-      expect(labels.some((label) => label.includes(variant === 'winograd' ? 'winograd' : variant))).toBe(true);
+      expect(labels.some((label) => label.includes(variant.replace(/\d/, '')))).toBe(true);
       (await run().floats()).forEach((value, at) => expect(value).toBeCloseTo(expected[at] ?? NaN, 4));
     }
   });

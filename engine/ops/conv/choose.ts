@@ -3,10 +3,13 @@ import { ArgumentError } from '../../errors.js';
 import { priorsOf, type Sharing } from '../../priors.js';
 import type { ConvGeometry, ConvPass } from './geometry.js';
 import { rowVectors, rowsFill, rowsFit } from './rows.js';
-import { winogradBytes, winogradFill, winogradFits } from './winograd.js';
+import { winogradBytes, winogradFill, winogradFits, winogradTile, type WinogradTile } from './winograd.js';
 
-/** A convolution kernel: Winograd, whole rows, or direct with a way for lanes to share what is the same for all of them. */
-export type ConvVariant = 'winograd' | 'rows' | Sharing;
+/**
+ * A convolution kernel: Winograd with tiles of 4 x 4 or 2 x 2 outputs, whole rows, or direct with a way for lanes to share what is the
+ * same for all of them.
+ */
+export type ConvVariant = `winograd${WinogradTile}` | 'rows' | Sharing;
 
 /**
  * The variants that can run this convolution on a device with these capabilities, the preferred one first. Winograd needs
@@ -27,12 +30,14 @@ export function convVariants(
     const cost = priors.rows[rowVectors(caps, geometry, pass) - 1] ?? Infinity;
     candidates.push({ variant: 'rows', cost: cost / rowsFill(caps, geometry, pass) });
   }
-  if (winogradFits(geometry) && winogradBytes(geometry, pass) <= largestBinding) {
-    const { transform, product } = pass === 'weightGrad' ? priors.winograd.weightGrad : priors.winograd.gather;
+  for (const variant of winogradFits(geometry) ? (['winograd4', 'winograd2'] as const) : []) {
+    const tile = winogradTile(variant);
+    if (winogradBytes(tile, geometry, pass) > largestBinding) continue;
+    const { transform, product } = priors[variant][pass === 'weightGrad' ? 'weightGrad' : 'gather'];
     const { c, k } = geometry;
     // Winograd computes whole tiles, the direct kernel only the positions inside the image.
-    const cost = (transform * (c + k) + product * c * k) / (c * k * winogradFill(geometry, pass));
-    candidates.push({ variant: 'winograd', cost });
+    const cost = (transform * (c + k) + product * c * k) / (c * k * winogradFill(tile, geometry, pass));
+    candidates.push({ variant, cost });
   }
   return candidates.sort((one, other) => one.cost - other.cost).map(({ variant }) => variant);
 }

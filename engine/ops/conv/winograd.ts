@@ -37,30 +37,41 @@ const weightGradKernel = defineKernel({
  */
 const KEPT_BYTES = 4 * 2 ** 20;
 
-/** Products per tile and pair of channels: 6 x 6 points for 4 x 4 outputs. */
-const POINTS = 36;
+/** Outputs along a side of a tile: F(4x4, 3x3) multiplies less, F(2x2, 3x3) is as accurate as the definition and wastes less at edges. */
+export type WinogradTile = 2 | 4;
 
-/** Whether F(4x4, 3x3) computes this convolution: 3 x 3, stride 1, dilation 1, one group, padding of at most 2. */
+/** The tile that a variant's name ends in. */
+export function winogradTile(variant: `winograd${WinogradTile}`): WinogradTile {
+  return variant === 'winograd4' ? 4 : 2;
+}
+
+/** Products per tile and pair of channels. */
+function pointsOf(tile: WinogradTile): number {
+  return (tile + 2) ** 2;
+}
+
+/** Whether F(4x4, 3x3) and F(2x2, 3x3) compute this convolution: 3 x 3, stride 1, dilation 1, one group, padding of at most 2. */
 export function winogradFits({ kernel, stride, dilation, padding, groups }: ConvGeometry): boolean {
   const all = (pair: Two, value: number): boolean => pair[0] === value && pair[1] === value;
   return all(kernel, 3) && all(stride, 1) && all(dilation, 1) && groups === 1 && padding[0] <= 2 && padding[1] <= 2;
 }
 
-/** Share of the 4 x 4 tiles' positions that lie inside the image that the pass tiles. */
-export function winogradFill({ input, output }: ConvGeometry, pass: ConvPass): number {
+/** Share of the tiles' positions that lie inside the image that the pass tiles. */
+export function winogradFill(tile: WinogradTile, { input, output }: ConvGeometry, pass: ConvPass): number {
   const size = pass === 'inputGrad' ? input : output;
-  const fill = (axis: 0 | 1): number => size[axis] / (4 * Math.ceil(size[axis] / 4));
+  const fill = (axis: 0 | 1): number => size[axis] / (tile * Math.ceil(size[axis] / tile));
   return fill(0) * fill(1);
 }
 
-/** Bytes of the largest transformed tensor, 36 / 16 of the images and more where tiles stick out of them. */
-export function winogradBytes(g: ConvGeometry, pass: ConvPass): number {
-  const tiles = tilesOver(g.images, pass === 'inputGrad' ? g.input : g.output);
-  return 4 * POINTS * Math.max(g.c, g.k) * tiles.count;
+/** Bytes of the largest transformed tensor: 9/4 of the images for tiles of 4, 4 times for those of 2, and more where they stick out. */
+export function winogradBytes(tile: WinogradTile, g: ConvGeometry, pass: ConvPass): number {
+  const tiles = tilesOver(tile, g.images, pass === 'inputGrad' ? g.input : g.output);
+  return 4 * pointsOf(tile) * Math.max(g.c, g.k) * tiles.count;
 }
 
 /** Tiles of all images, in the order of the transforms. */
 interface Tiling {
+  readonly tile: WinogradTile;
   readonly images: number;
   readonly y: number;
   readonly x: number;
@@ -68,14 +79,15 @@ interface Tiling {
   readonly count: number;
 }
 
-function tilesOver(images: number, size: Two): Tiling {
-  const [y, x] = [Math.ceil(size[0] / 4), Math.ceil(size[1] / 4)];
-  return { images, y, x, count: Math.ceil((images * y * x) / 4) * 4 };
+function tilesOver(tile: WinogradTile, images: number, size: Two): Tiling {
+  const [y, x] = [Math.ceil(size[0] / tile), Math.ceil(size[1] / tile)];
+  return { tile, images, y, x, count: Math.ceil((images * y * x) / 4) * 4 };
 }
 
 function transform(
   device: Device,
   kernel: Kernel,
+  tile: WinogradTile,
   buffers: readonly BufferRange[],
   count: number,
   uniforms: readonly number[],
@@ -83,7 +95,13 @@ function transform(
 ): void {
   const workgroups = foldWorkgroups(Math.ceil(count / 64));
   device.dispatch({
-    ...{ kernel, constants, buffers, uniforms: [...uniforms, workgroups[0]], workgroups },
+    ...{
+      kernel,
+      constants: { TILE: tile, SIDE: tile + 2, ...constants },
+      buffers,
+      uniforms: [...uniforms, workgroups[0]],
+      workgroups,
+    },
     ...(reusable && { reusable: 'always' }),
   });
 }
@@ -92,11 +110,11 @@ function tileWords(channels: number, tiles: Tiling): number[] {
   return [channels * tiles.count, channels, tiles.count, tiles.images, tiles.y, tiles.x];
 }
 
-/** V = B^T d B of every window: `[36, channels, tiles]`. */
+/** V = B^T d B of every window: `[points, channels, tiles]`. */
 function transformInput(device: Device, x: Tensor, channels: number, size: Two, padding: Two, tiles: Tiling): Tensor {
-  const v = device.empty([POINTS, channels, tiles.count]);
+  const v = device.empty([pointsOf(tiles.tile), channels, tiles.count]);
   const words = [...tileWords(channels, tiles), ...size, ...padding];
-  transform(device, inputKernel, [x.range, v.range], channels * tiles.count, words, {
+  transform(device, inputKernel, tiles.tile, [x.range, v.range], channels * tiles.count, words, {
     reusable: v.bytes <= KEPT_BYTES,
   });
   return v;
@@ -105,6 +123,7 @@ function transformInput(device: Device, x: Tensor, channels: number, size: Two, 
 /** The forward pass or the input gradient, which is a forward pass of dY with turned kernels and padding 2 - p. */
 export function winogradGather(
   device: Device,
+  tile: WinogradTile,
   g: ConvGeometry,
   pass: Exclude<ConvPass, 'weightGrad'>,
   { input, weight, bias, output }: GatherTensors,
@@ -113,37 +132,49 @@ export function winogradGather(
   const [k, c] = turned ? [g.c, g.k] : [g.k, g.c];
   const [from, to] = turned ? [g.output, g.input] : [g.input, g.output];
   const padding: Two = turned ? [2 - g.padding[0], 2 - g.padding[1]] : g.padding;
-  const tiles = tilesOver(g.images, to);
-  const u = device.empty([POINTS, k, c]);
+  const tiles = tilesOver(tile, g.images, to);
+  const points = pointsOf(tile);
+  const u = device.empty([points, k, c]);
   const steps = turned ? [9, g.c * 9] : [g.c * 9, 9];
-  transform(device, weightKernel, [weight.range, u.range], k * c, [k, c, ...steps], {
+  transform(device, weightKernel, tile, [weight.range, u.range], k * c, [k, c, ...steps], {
     constants: { FLIP: turned },
     reusable: true,
   });
   const v = transformInput(device, input, c, from, padding, tiles);
-  const m = device.empty([POINTS, k, tiles.count]);
+  const m = device.empty([points, k, tiles.count]);
   gemm(device, {
     ...{ a: u, b: v, out: m, M: k, N: tiles.count, K: c },
-    batch: { outer: POINTS, inner: 1, a: [k * c, 0], b: [c * tiles.count, 0], out: [k * tiles.count, 0] },
+    batch: { outer: points, inner: 1, a: [k * c, 0], b: [c * tiles.count, 0], out: [k * tiles.count, 0] },
   });
   const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
-  const whole = to[0] % 4 === 0 && to[1] % 4 === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
-  transform(device, outputKernel, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, {
+  const whole = to[0] % tile === 0 && to[1] % tile === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
+  transform(device, outputKernel, tile, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, {
     constants: { WHOLE: whole, EPILOGUE: 'none' },
   });
 }
 
 /** The weight gradient: the adjoint of the forward pass in the transformed weight. */
-export function winogradWeightGrad(device: Device, g: ConvGeometry, input: Tensor, dy: Tensor, output: Tensor): void {
+export function winogradWeightGrad(
+  device: Device,
+  tile: WinogradTile,
+  g: ConvGeometry,
+  input: Tensor,
+  dy: Tensor,
+  output: Tensor,
+): void {
   const { k, c } = g;
-  const tiles = tilesOver(g.images, g.output);
+  const tiles = tilesOver(tile, g.images, g.output);
+  const points = pointsOf(tile);
   const v = transformInput(device, input, c, g.input, g.padding, tiles);
-  const z = device.empty([POINTS, k, tiles.count]);
-  transform(device, outputGradKernel, [dy.range, z.range], k * tiles.count, [...tileWords(k, tiles), ...g.output]);
-  const du = device.empty([POINTS, k, c]);
+  const z = device.empty([points, k, tiles.count]);
+  transform(device, outputGradKernel, tile, [dy.range, z.range], k * tiles.count, [
+    ...tileWords(k, tiles),
+    ...g.output,
+  ]);
+  const du = device.empty([points, k, c]);
   gemm(device, {
     ...{ a: z, b: v, out: du, M: k, N: c, K: tiles.count, transB: true },
-    batch: { outer: POINTS, inner: 1, a: [k * tiles.count, 0], b: [c * tiles.count, 0], out: [k * c, 0] },
+    batch: { outer: points, inner: 1, a: [k * tiles.count, 0], b: [c * tiles.count, 0], out: [k * c, 0] },
   });
-  transform(device, weightGradKernel, [du.range, output.range], k * c, [k * c]);
+  transform(device, weightGradKernel, tile, [du.range, output.range], k * c, [k * c]);
 }
