@@ -21,19 +21,23 @@ export interface Priors {
   readonly winograd2: { readonly gather: WinogradCost; readonly weightGrad: WinogradCost };
   /** The time of whole rows relative to the direct kernel's, by vectors of columns from 1 up; none: not worth trying first. */
   readonly rows: readonly number[];
+  /** The time of tiles of an implicit matrix product relative to the direct kernel's, where all rows of a tile are there. */
+  readonly tile: number;
   /** The kernel of matrix products. */
   readonly product: 'quad' | 'tile';
 }
 
 /**
- * Loads are what llvmpipe takes time for, exchanges between lanes what SwiftShader does. Nothing has been measured on GPUs yet: they
- * load one address for all lanes in one go, have memory to share tiles in, and pay for Winograd's transforms by bandwidth.
+ * Loads are what llvmpipe takes time for, exchanges between lanes what SwiftShader does. Nothing has been measured on GPUs yet, so these
+ * are estimates until `tune` has measured: that products by tiles reach half of what a GPU computes and direct convolutions a quarter,
+ * that Winograd's products take 1/4 and 4/9 of the multiplications, and its transforms 20 and 30 bytes of memory for every element.
  */
 const GPU: Priors = {
   sharing: ['plain', 'quad', 'broadcast'],
-  winograd4: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
-  winograd2: { gather: { transform: 10, product: 0.75 }, weightGrad: { transform: 4, product: 0.87 } },
+  winograd4: { gather: { transform: 3, product: 0.13 }, weightGrad: { transform: 3, product: 0.13 } },
+  winograd2: { gather: { transform: 5, product: 0.22 }, weightGrad: { transform: 5, product: 0.22 } },
   rows: [],
+  tile: 0.5,
   product: 'tile',
 };
 
@@ -44,6 +48,7 @@ const TABLE: Readonly<Record<AdapterClass, Priors>> = {
     winograd4: { gather: { transform: 9, product: 0.27 }, weightGrad: { transform: 6, product: 0.3 } },
     winograd2: { gather: { transform: 14, product: 0.5 }, weightGrad: { transform: 8, product: 0.5 } },
     rows: [0.75, 0.65, 0.75, 0.72],
+    tile: Infinity,
     product: 'quad',
   },
   // SwiftShader with Subzero, 4 lanes.
@@ -52,6 +57,7 @@ const TABLE: Readonly<Record<AdapterClass, Priors>> = {
     winograd4: { gather: { transform: 6, product: 0.42 }, weightGrad: { transform: 2, product: 0.49 } },
     winograd2: { gather: { transform: 8, product: 0.55 }, weightGrad: { transform: 4, product: 0.65 } },
     rows: [],
+    tile: Infinity,
     product: 'quad',
   },
   nvidia: GPU,

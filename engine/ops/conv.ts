@@ -19,6 +19,7 @@ import {
   type ConvPass,
 } from './conv/geometry.js';
 import { rowsGather } from './conv/rows.js';
+import { tileGather, tileWeightGrad } from './conv/tile.js';
 import { winogradGather, winogradTile, winogradWeightGrad } from './conv/winograd.js';
 import { pairOf, type Pair } from './pair.js';
 import { rand } from './random.js';
@@ -117,6 +118,7 @@ function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tens
     if (variant === 'winograd4' || variant === 'winograd2')
       winogradGather(device, winogradTile(variant), attrs.geometry, pass, tensors);
     else if (variant === 'rows') rowsGather(device, attrs.geometry, pass, tensors);
+    else if (variant === 'tile') tileGather(device, attrs.geometry, pass, tensors);
     else directGather(device, attrs.geometry, pass, variant, tensors);
   });
 }
@@ -182,6 +184,7 @@ const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
     device.scope(() => {
       if (variant === 'winograd4' || variant === 'winograd2')
         winogradWeightGrad(device, winogradTile(variant), attrs.geometry, x, dy, output);
+      else if (variant === 'tile') tileWeightGrad(device, attrs.geometry, x, dy, output);
       else directWeightGrad(device, attrs.geometry, variant === 'rows' ? 'broadcast' : variant, x, dy, output);
     });
   },

@@ -1,5 +1,6 @@
 import quadSource from '../../shaders/gemm_quad.wgsl';
-import tileSource from '../../shaders/gemm_tile.wgsl';
+import tileOperands from '../../shaders/gemm_tile.wgsl';
+import tileProduct from '../../shaders/parts/tile_product.wgsl';
 import type { Capabilities, Device } from '../device.js';
 import { defineKernel, type Kernel } from '../kernel.js';
 import { priorsOf } from '../priors.js';
@@ -13,6 +14,8 @@ import { reduceInto } from './reduce.js';
 
 const PLAIN = ['read', 'read', 'write'] as const;
 const BIASED = ['read', 'read', 'write', 'read'] as const;
+
+const tileSource = tileOperands + tileProduct;
 
 /** The two kernels, each with and without a bias binding. */
 const KERNELS: Record<GemmVariant['kind'], { readonly plain: Kernel; readonly biased: Kernel }> = {

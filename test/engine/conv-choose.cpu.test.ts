@@ -27,19 +27,22 @@ describe('chooseConv', () => {
     ['the same, weight gradient', SWIFTSHADER, 'weightGrad', square(512, 512, 2, { padding: 1 }), 'winograd2'],
     ['tiles mostly outside the image: direct', LLVMPIPE, 'forward', square(32, 32, 7), 'broadcast'],
     ['a 1 x 1 kernel: direct', LLVMPIPE, 'forward', square(256, 256, 16, {}, 1), 'broadcast'],
-    ['stride 2: direct', GPU, 'forward', square(256, 256, 16, { stride: 2 }), 'plain'],
-    ['groups: direct', GPU, 'inputGrad', square(256, 256, 16, { groups: 2 }), 'plain'],
-    ['dilation: direct', BASE, 'forward', square(256, 256, 16, { dilation: 2 }), 'plain'],
-    ['padding 3: direct', BASE, 'forward', square(256, 256, 16, { padding: 3 }), 'plain'],
+    ['stride 2: tiles of a product', GPU, 'forward', square(256, 256, 16, { stride: 2 }), 'tile'],
+    ['stride 2 on 8 lanes: direct', LLVMPIPE, 'forward', square(256, 256, 16, { stride: 2 }), 'broadcast'],
+    ['few channels on a GPU: direct', GPU, 'weightGrad', square(3, 16, 16), 'plain'],
+    ['groups: tiles of a product', GPU, 'inputGrad', square(256, 256, 16, { groups: 2 }), 'tile'],
+    ['dilation: tiles of a product', BASE, 'forward', square(256, 256, 16, { dilation: 2 }), 'tile'],
+    ['padding 3: tiles of a product', BASE, 'forward', square(256, 256, 16, { padding: 3 }), 'tile'],
+    ['many channels on a GPU: Winograd', GPU, 'forward', square(256, 256, 16, { padding: 1 }), 'winograd4'],
   ])('%s', (_, caps, pass, geometry, expected) => {
     expect(chooseConv(caps, pass, geometry)).toBe(expected);
   });
 
   it('offers subgroup variants only where there are subgroups, and always a plain one', () => {
-    expect(convVariants(BASE, 'forward', square(3, 8, 32, {}, 5))).toEqual(['plain']);
+    expect(convVariants(BASE, 'forward', square(3, 8, 32, {}, 5))).toEqual(['plain', 'tile']);
     for (const caps of [LLVMPIPE, SWIFTSHADER, GPU]) {
       expect(new Set(convVariants(caps, 'forward', square(3, 8, 32, {}, 5)))).toEqual(
-        new Set(['plain', 'quad', 'broadcast']),
+        new Set(['plain', 'quad', 'broadcast', 'tile']),
       );
     }
   });
@@ -55,7 +58,7 @@ describe('chooseConv', () => {
     expect(chooseConv(LLVMPIPE, 'forward', square(4, 4, 9), 'winograd4')).toBe('winograd4');
     expect(() => chooseConv(LLVMPIPE, 'forward', square(4, 4, 9, { stride: 2 }), 'winograd4')).toThrow(ArgumentError);
     expect(() => chooseConv(BASE, 'forward', square(4, 4, 9), 'quad')).toThrow(
-      /variant quad cannot run here; expected one of plain, winograd4, winograd2/,
+      /variant quad cannot run here; expected one of plain, winograd4, winograd2, tile/,
     );
   });
 });

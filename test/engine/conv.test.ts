@@ -19,6 +19,7 @@ import {
   convVariants,
   type ConvPassOptions,
   type ConvGeometry,
+  type ConvVariant,
 } from '../../engine/ops/conv.js';
 import { outputShape } from '../../engine/ops/conv/geometry.js';
 import { sizeOf } from '../../engine/shape.js';
@@ -244,6 +245,38 @@ describe('conv2d refuses', () => {
     expect(() => conv2dWeightGrad(x, make([1, 3, 8, 8]), [3, 2, 3, 3])).toThrow(/expected \[1, 3, 6, 6\]/);
     const integers = keep(tensor(new Int32Array(128), { shape: [1, 2, 8, 8], device }));
     expect(() => conv2d(integers, weight)).toThrow(DTypeError);
+  });
+});
+
+describe('tiles of an implicit matrix product', () => {
+  it('of the larger size, where there are enough of them, agree with the direct kernels', async () => {
+    const [xShape, weightShape, options] = [[32, 16, 32, 32], [128, 16, 3, 3], { padding: 1 }] as const;
+    const tiles: unknown[] = [];
+    const spied = await testDevice();
+    const dispatch = spied.dispatch.bind(spied);
+    spied.dispatch = (work) => {
+      if (work.kernel.name.startsWith('conv_tile')) tiles.push(work.constants?.['TM']);
+      dispatch(work);
+    };
+    const draw = (shape: readonly number[], seed: number): Tensor =>
+      tensor(uniformFloats(sizeOf([...shape]), seed), { device: spied, shape: [...shape] });
+    const [x, weight, dy] = [draw(xShape, 1), draw(weightShape, 2), draw([32, 128, 32, 32], 3)];
+    const passes = (variant: ConvVariant): Tensor[] => [
+      conv2d(x, weight, null, { ...options, variant }),
+      conv2dInputGrad(dy, weight, xShape, { ...options, variant }),
+      conv2dWeightGrad(x, dy, weightShape, { ...options, variant }),
+    ];
+    const [direct = 'plain'] = convVariants(
+      spied.caps,
+      'forward',
+      convGeometry('test', [1, 1, 1, 1], [1, 1, 1, 1], {}),
+    );
+    const [expected, actual] = [passes(direct), passes('tile')];
+    expect(tiles).toEqual([8, 4, 8]);
+    for (const [pass, each] of actual.entries()) {
+      expectClose(await each.floats(), Float64Array.from((await expected[pass]?.floats()) ?? []), `pass ${pass}`);
+    }
+    spied.destroy();
   });
 });
 

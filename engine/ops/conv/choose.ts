@@ -3,13 +3,14 @@ import { ArgumentError } from '../../errors.js';
 import { priorsOf, type Sharing } from '../../priors.js';
 import type { ConvGeometry, ConvPass } from './geometry.js';
 import { rowVectors, rowsFill, rowsFit } from './rows.js';
+import { tileFill } from './tile.js';
 import { winogradBytes, winogradFill, winogradFits, winogradTile, type WinogradTile } from './winograd.js';
 
 /**
- * A convolution kernel: Winograd with tiles of 4 x 4 or 2 x 2 outputs, whole rows, or direct with a way for lanes to share what is the
- * same for all of them.
+ * A convolution kernel: Winograd with tiles of 4 x 4 or 2 x 2 outputs, whole rows, tiles of an implicit matrix product, or direct with
+ * a way for lanes to share what is the same for all of them.
  */
-export type ConvVariant = `winograd${WinogradTile}` | 'rows' | Sharing;
+export type ConvVariant = `winograd${WinogradTile}` | 'rows' | 'tile' | Sharing;
 
 /**
  * The variants that can run this convolution on a device with these capabilities, the preferred one first. Winograd needs
@@ -26,6 +27,7 @@ export function convVariants(
     variant,
     cost: rank === 0 ? 1 : Infinity,
   }));
+  candidates.push({ variant: 'tile', cost: priors.tile / tileFill(geometry, pass) });
   if (pass !== 'weightGrad' && rowsFit(caps, geometry)) {
     const cost = priors.rows[rowVectors(caps, geometry, pass) - 1] ?? Infinity;
     candidates.push({ variant: 'rows', cost: cost / rowsFill(caps, geometry, pass) });

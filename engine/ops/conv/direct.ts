@@ -267,7 +267,7 @@ function weightGradConstants(
 }
 
 /** Adds `splits` partial results, each padded to a multiple of four values, in their order. */
-function sumPartials(device: Device, partial: Tensor, output: Tensor, splits: number): void {
+export function sumPartials(device: Device, partial: Tensor, output: Tensor, splits: number): void {
   const size = Math.ceil(output.size / 4);
   const [gridX, gridY] = foldWorkgroups(Math.ceil(size / 64));
   device.dispatch({
