@@ -21,35 +21,50 @@ export function mergeEpilogues(commands: readonly Command[], wanted: ReadonlySet
     for (const { buffer } of reads) note(readers, buffer, at);
     for (const { buffer } of writes) note(writers, buffer, at);
   });
-  /** What a buffer that only this command writes, and that only one later command reads, is read by. */
+  /** What a buffer that is read by only one command, after all that write it, is read by. */
   const soleReader = (buffer: BufferHandle): number | undefined => {
     const [reader, ...others] = readers.get(buffer) ?? [];
-    const alone = writers.get(buffer)?.length === 1 && others.length === 0;
-    return alone && isVirtual(buffer) && !wanted.has(buffer) ? reader : undefined;
+    const after = writers.get(buffer)?.every((writer) => reader !== undefined && writer < reader);
+    return after && others.length === 0 && isVirtual(buffer) && !wanted.has(buffer) ? reader : undefined;
   };
   const merged = new Map<number, Command>();
   const gone = new Set<number>();
   commands.forEach((command, at) => {
     if (command.kind !== 'dispatch') return;
-    const { dispatch } = command;
-    const { epilogue } = dispatch.kernel;
-    const stored = epilogue && dispatch.buffers[epilogue.output];
+    const stored = storedBy(command);
     const reader = stored && soleReader(stored.buffer);
     const next = reader === undefined ? undefined : commands[reader];
-    if (!stored || reader === undefined || next?.kind !== 'dispatch') return;
+    const parts = (stored && writers.get(stored.buffer)) ?? [];
+    if (!stored || reader === undefined || next?.kind !== 'dispatch' || parts[0] !== at) return;
     // What the later dispatch writes has to be nobody's before it, and what else it reads be there by now.
     const [result] = usesOf(next).writes;
     if (!result || !isVirtual(result.buffer) || writers.get(result.buffer)?.length !== 1) return;
-    const whole = withEpilogue(dispatch, stored, next.dispatch, result);
     const early = usesOf(next).reads.every(
       ({ buffer }) =>
         buffer === stored.buffer || (writers.get(buffer) ?? []).every((writer) => writer < at || writer > reader),
     );
-    if (!whole || !early) return;
-    merged.set(at, { kind: 'dispatch', dispatch: whole });
+    // A convolution may store its result in parts, each once, by one kernel.
+    const whole = parts.flatMap((part) => {
+      const writer = commands[part];
+      const same = writer?.kind === 'dispatch' && writer.dispatch.kernel === command.dispatch.kernel;
+      const dispatch = same ? withEpilogue(writer.dispatch, stored, next.dispatch, result) : undefined;
+      return dispatch ? [dispatch] : [];
+    });
+    if (!early || whole.length !== parts.length) return;
+    parts.forEach((part, index) => {
+      const dispatch = whole[index];
+      if (dispatch) merged.set(part, { kind: 'dispatch', dispatch });
+    });
     gone.add(reader);
   });
   return commands.flatMap((command, at) => (gone.has(at) ? [] : [merged.get(at) ?? command]));
+}
+
+/** Where a dispatch stores what a function can be merged into. */
+function storedBy(command: Command): BufferRange | undefined {
+  if (command.kind !== 'dispatch') return undefined;
+  const { kernel, buffers } = command.dispatch;
+  return kernel.epilogue && buffers[kernel.epilogue.output];
 }
 
 /** A dispatch that stores what a later one made of its stores. */

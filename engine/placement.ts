@@ -35,11 +35,25 @@ interface Arena {
   readonly tenants: { readonly tenant: Tenant; readonly index: number; readonly offset: number }[];
 }
 
+/** What to place first: the largest, the largest for the longest, the longest there. */
+const ORDERS: readonly ((tenant: Tenant) => number)[] = [
+  ({ size }) => size,
+  ({ size, first, last }) => size * (last - first + 1),
+  ({ first, last }) => last - first,
+];
+
 /** Places every tenant; no arena is larger than `limit` bytes, which each tenant is within. */
 export function placeTenants(tenants: readonly Tenant[], limit: number): Placement {
+  const bytes = ({ arenas }: Placement): number => arenas.reduce((sum, size) => sum + size, 0);
+  return ORDERS.map((weight) => placeByWeight(tenants, limit, weight)).reduce((best, each) =>
+    bytes(each) < bytes(best) ? each : best,
+  );
+}
+
+function placeByWeight(tenants: readonly Tenant[], limit: number, weight: (tenant: Tenant) => number): Placement {
   const places: Place[] = [];
   const arenas: Arena[] = [];
-  const order = tenants.map((tenant, index) => ({ tenant, index })).sort((a, b) => b.tenant.size - a.tenant.size);
+  const order = tenants.map((tenant, index) => ({ tenant, index })).sort((a, b) => weight(b.tenant) - weight(a.tenant));
   for (const { tenant, index } of order) {
     let best: { arena: number; offset: number; growth: number } | undefined;
     for (const [number, arena] of arenas.entries()) {

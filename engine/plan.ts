@@ -1,4 +1,5 @@
 import type { Capture, Command, Constant } from './capture.js';
+import { withoutCopies } from './copies.js';
 import type { Device } from './device.js';
 import type { DType } from './dtype.js';
 import { mergeEpilogues } from './epilogues.js';
@@ -53,7 +54,8 @@ export class Plan {
     const once = withoutDead(withoutRepeats(commands, wanted), wanted);
     const bindings = device.gpu.limits.maxStorageBuffersPerShaderStage;
     const { software } = device.caps;
-    const useful = fuse ? fuseElementwise(mergeEpilogues(once, wanted), { wanted, bindings, software }) : once;
+    const fused = fuse ? fuseElementwise(mergeEpilogues(once, wanted), { wanted, bindings, software }) : once;
+    const useful = withoutCopies(fused, new Set([...wanted, ...virtualOf(inputs)]));
     const { memory, homes } = house(device, useful, fixed, { inputs, outputs, held: capture.held });
     const home = (range: BufferRange): BufferRange => {
       if (!isVirtual(range.buffer)) return range;

@@ -23,7 +23,7 @@ export interface PoolUsage {
 export const BufferUsage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 } as const;
 
 /**
- * Buffers by size class: multiples of 256 bytes up to 4 KiB, then four classes to the octave. A released buffer is kept
+ * Buffers by size class: multiples of 256 bytes up to 4 KiB, then sixteen classes to the octave. A released buffer is kept
  * and handed out again, so a step that repeats allocates nothing; commands run in the order they were recorded, which
  * makes reuse within one command encoder safe.
  */
@@ -137,6 +137,6 @@ export class BufferPool {
 function sizeClass(bytes: number): number {
   const needed = Math.max(256, Math.ceil(bytes / 256) * 256);
   if (needed <= 4096) return needed;
-  const quarter = 2 ** (Math.floor(Math.log2(needed - 1)) - 2);
-  return Math.ceil(needed / quarter) * quarter;
+  const step = 2 ** (Math.floor(Math.log2(needed - 1)) - 4);
+  return Math.ceil(needed / step) * step;
 }

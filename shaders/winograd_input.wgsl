@@ -19,6 +19,7 @@ struct Params {
   count: u32,     // channels * tiles
   channels: u32,
   tiles: u32,     // images * tilesY * tilesX, padded
+  first: u32,     // of the images transformed
   images: u32,
   tilesY: u32,
   tilesX: u32,
@@ -46,7 +47,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   let top = i32(ty * TILE) - i32(params.paddingY);
   let left = i32(tx * TILE) - i32(params.paddingX);
   let width = i32(params.width);
-  let base = (i32(n * params.channels + channel) * i32(params.height) + top) * width + left;
+  let base = (i32((params.first + n) * params.channels + channel) * i32(params.height) + top) * width + left;
   //#unroll i 0 SIDE
   let rowIn_$i = n < params.images && top + $i >= 0 && top + $i < i32(params.height);
   let colIn_$i = left + $i >= 0 && left + $i < width;

@@ -11,6 +11,7 @@ struct Params {
   count: u32,     // channels * tiles
   channels: u32,
   tiles: u32,     // images * tilesY * tilesX, padded to a multiple of four
+  first: u32,     // of the images transformed
   images: u32,
   tilesY: u32,
   tilesX: u32,
@@ -78,7 +79,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   if (params.hasBias == 1u) {
     offset = bias[channel];
   }
-  let corner = ((n * params.channels + channel) * params.height + y0) * params.width + x0;
+  let corner = (((params.first + n) * params.channels + channel) * params.height + y0) * params.width + x0;
   //#unroll i 0 TILE
   //#if WHOLE
   {

@@ -9,6 +9,7 @@ struct Params {
   count: u32,     // channels * tiles
   channels: u32,
   tiles: u32,     // images * tilesY * tilesX, padded
+  first: u32,     // of the images transformed
   images: u32,
   tilesY: u32,
   tilesX: u32,
@@ -31,7 +32,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   let x0 = tile % params.tilesX * TILE;
   let y0 = tile / params.tilesX % params.tilesY * TILE;
   let n = tile / (params.tilesX * params.tilesY);
-  let corner = ((n * params.channels + channel) * params.height + y0) * params.width + x0;
+  let corner = (((params.first + n) * params.channels + channel) * params.height + y0) * params.width + x0;
   //#unroll i 0 TILE
   let rowIn_$i = n < params.images && y0 + $[i]u < params.height;
   let colIn_$i = x0 + $[i]u < params.width;

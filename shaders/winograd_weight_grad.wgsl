@@ -1,8 +1,10 @@
 // Winograd F(TILE x TILE, 3x3), weight gradient: dW = G^T dU G for every kernel (see winograd_output_grad; G as in winograd_weight).
 //
-// In: du[point][k][c]; `count` kernels.
+// In: du[part][point][k][c], parts of one sum; `count` kernels.
 struct Params {
   count: u32,
+  parts: u32,
+  stride: u32,    // elements from part to part
   gridX: u32,
 };
 @group(0) @binding(0) var<storage, read> du: array<f32>;
@@ -17,9 +19,17 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   }
   //#unroll i 0 SIDE
   //#unroll j 0 SIDE
-  let u_$[i]_$j = du[index + $[SIDE * i + j]u * params.count];
+  var u_$[i]_$j = du[index + $[SIDE * i + j]u * params.count];
   //#end
   //#end
+  for (var part = 1u; part < params.parts; part++) {
+    let base = part * params.stride + index;
+    //#unroll i 0 SIDE
+    //#unroll j 0 SIDE
+    u_$[i]_$j += du[base + $[SIDE * i + j]u * params.count];
+    //#end
+    //#end
+  }
   //#unroll j 0 SIDE
   //#if TILE == 4
   let near_$j = (u_1_$j + u_2_$j) * (-1.0 / 6.0);

@@ -280,6 +280,36 @@ describe('tiles of an implicit matrix product', () => {
   });
 });
 
+describe('Winograd in parts', () => {
+  it.each([41, 64])('of %i images agrees with the direct kernels', async (images) => {
+    const [xShape, weightShape, yShape] = [
+      [images, 16, 32, 32],
+      [24, 16, 3, 3],
+      [images, 24, 32, 32],
+    ];
+    const [x, weight, dy] = [xShape, weightShape, yShape].map((shape, seed) =>
+      keep(tensor(uniformFloats(sizeOf(shape), seed + 1), { shape, device })),
+    ) as [Tensor, Tensor, Tensor];
+    const passes = (variant: ConvVariant): Tensor[] => [
+      conv2d(x, weight, null, { padding: 1, variant }),
+      conv2dInputGrad(dy, weight, xShape, { padding: 1, variant }),
+      conv2dWeightGrad(x, dy, weightShape, { padding: 1, variant }),
+    ];
+    const [direct = 'plain'] = convVariants(
+      device.caps,
+      'forward',
+      convGeometry('test', [1, 1, 1, 1], [1, 1, 1, 1], {}),
+    );
+    await device.scope(async () => {
+      const [expected, actual] = [passes(direct), passes('winograd4')];
+      for (const [pass, each] of actual.entries()) {
+        expectClose(await each.floats(), Float64Array.from((await expected[pass]?.floats()) ?? []), `pass ${pass}`);
+      }
+    });
+    for (const each of [x, weight, dy]) each.dispose();
+  });
+});
+
 describe('Winograd F(2x2)', () => {
   it('is as accurate as the definition summed in f32', async () => {
     const [xShape, weightShape, options] = [[2, 64, 8, 8], [48, 64, 3, 3], { padding: 1 }] as const;

@@ -78,6 +78,24 @@ describe('epilogues', () => {
     compiled.dispose();
   });
 
+  it.each([
+    ['by residues of the position', [2, 8, 12, 12], { stride: 2, padding: 1, variant: 'plain' }, 'conv_direct', 4],
+    ['by parts of the images', [45, 16, 32, 32], { padding: 1, variant: 'winograd4' }, 'winograd_output', 3],
+  ] as const)('take their place where a kernel stores its result %s', async (_, shape, options, kernel, parts) => {
+    const weight = draw([shape[1], shape[1], 3, 3], 2);
+    const fn = (x: Tensor): Tensor[] => {
+      const start = x.detach().requireGrad();
+      return grad(conv2d(start.relu(), weight, null, options).square().sum(), [start]);
+    };
+    const [compiled, plain] = [compile(fn), compile(fn, { fuse: false })];
+    const x = draw(shape, 1);
+    const found = epiloguesOf(() => compiled(x));
+    expect(found.filter((each) => each === `${kernel} reluGrad`)).toHaveLength(parts);
+    expect(await compiled(x)[0]?.floats()).toEqual(await plain(x)[0]?.floats());
+    compiled.dispose();
+    plain.dispose();
+  });
+
   it('leave alone what somebody else reads', async () => {
     const weight = draw([8, 8, 3, 3], 2);
     const fn = (x: Tensor): Tensor => {

@@ -34,7 +34,7 @@ export function convVariants(
   }
   for (const variant of winogradFits(geometry) ? (['winograd4', 'winograd2'] as const) : []) {
     const tile = winogradTile(variant);
-    if (winogradBytes(tile, geometry, pass) > largestBinding) continue;
+    if (winogradBytes(caps, tile, geometry, pass) > largestBinding) continue;
     const { transform, product } = priors[variant][pass === 'weightGrad' ? 'weightGrad' : 'gather'];
     const { c, k } = geometry;
     // Winograd computes whole tiles, the direct kernel only the positions inside the image.

@@ -3,7 +3,7 @@ import outputSource from '../../../shaders/winograd_output.wgsl';
 import outputGradSource from '../../../shaders/winograd_output_grad.wgsl';
 import weightSource from '../../../shaders/winograd_weight.wgsl';
 import weightGradSource from '../../../shaders/winograd_weight_grad.wgsl';
-import type { Device } from '../../device.js';
+import type { Capabilities, Device } from '../../device.js';
 import type { BufferRange, Kernel } from '../../kernel.js';
 import { defineEpilogueKernel, defineKernel, foldWorkgroups } from '../../kernel.js';
 import type { Constants } from '../../template.js';
@@ -31,11 +31,8 @@ const weightGradKernel = defineKernel({
   bindings: ['read', 'write'],
 });
 
-/**
- * Transformed images of at most so many bytes are kept from the forward pass for the weight gradient by a compiled function; larger
- * ones would take more memory than the second transform is worth.
- */
-const KEPT_BYTES = 4 * 2 ** 20;
+/** Bytes that the transforms of one convolution may take; with more it goes through the images in parts. */
+const WORKSPACE = { software: 6 * 2 ** 20, gpu: 64 * 2 ** 20 };
 
 /** Outputs along a side of a tile: F(4x4, 3x3) multiplies less, F(2x2, 3x3) is as accurate as the definition and wastes less at edges. */
 export type WinogradTile = 2 | 4;
@@ -63,15 +60,23 @@ export function winogradFill(tile: WinogradTile, { input, output }: ConvGeometry
   return fill(0) * fill(1);
 }
 
-/** Bytes of the largest transformed tensor: 9/4 of the images for tiles of 4, 4 times for those of 2, and more where they stick out. */
-export function winogradBytes(tile: WinogradTile, g: ConvGeometry, pass: ConvPass): number {
-  const tiles = tilesOver(tile, g.images, pass === 'inputGrad' ? g.input : g.output);
-  return 4 * pointsOf(tile) * Math.max(g.c, g.k) * tiles.count;
+/** Bytes of the largest binding: of transformed images, a part of them at a time, or of transformed weights. */
+export function winogradBytes(caps: Capabilities, tile: WinogradTile, g: ConvGeometry, pass: ConvPass): number {
+  const size = pass === 'inputGrad' ? g.input : g.output;
+  const weight = resultBytes(tile, g);
+  const parts = partsOf(caps, tile, g, size, pass === 'weightGrad' ? weight : 0);
+  const tiles = tilesOver(tile, Math.ceil(g.images / parts), size);
+  return Math.max(
+    4 * pointsOf(tile) * Math.max(g.c, g.k) * tiles.count,
+    pass === 'weightGrad' ? parts * weight : weight,
+  );
 }
 
 /** Tiles of all images, in the order of the transforms. */
 interface Tiling {
   readonly tile: WinogradTile;
+  /** The first image, and how many. */
+  readonly first: number;
   readonly images: number;
   readonly y: number;
   readonly x: number;
@@ -79,9 +84,9 @@ interface Tiling {
   readonly count: number;
 }
 
-function tilesOver(tile: WinogradTile, images: number, size: Two): Tiling {
+function tilesOver(tile: WinogradTile, images: number, size: Two, first = 0): Tiling {
   const [y, x] = [Math.ceil(size[0] / tile), Math.ceil(size[1] / tile)];
-  return { tile, images, y, x, count: Math.ceil((images * y * x) / 4) * 4 };
+  return { tile, first, images, y, x, count: Math.ceil((images * y * x) / 4) * 4 };
 }
 
 function transform(
@@ -95,28 +100,25 @@ function transform(
 ): void {
   const workgroups = foldWorkgroups(Math.ceil(count / 64));
   device.dispatch({
-    ...{
-      kernel,
-      constants: { TILE: tile, SIDE: tile + 2, ...constants },
-      buffers,
-      uniforms: [...uniforms, workgroups[0]],
-      workgroups,
-    },
+    kernel,
+    constants: { TILE: tile, SIDE: tile + 2, ...constants },
+    buffers,
+    uniforms: [...uniforms, workgroups[0]],
+    workgroups,
     ...(reusable && { reusable: 'always' }),
   });
 }
 
-function tileWords(channels: number, tiles: Tiling): number[] {
-  return [channels * tiles.count, channels, tiles.count, tiles.images, tiles.y, tiles.x];
+/** The uniforms of a transform from `count` to `tilesX`. */
+function tileWords(channels: number, { first, images, y, x, count }: Tiling): number[] {
+  return [channels * count, channels, count, first, images, y, x];
 }
 
 /** V = B^T d B of every window: `[points, channels, tiles]`. */
 function transformInput(device: Device, x: Tensor, channels: number, size: Two, padding: Two, tiles: Tiling): Tensor {
   const v = device.empty([pointsOf(tiles.tile), channels, tiles.count]);
   const words = [...tileWords(channels, tiles), ...size, ...padding];
-  transform(device, inputKernel, tiles.tile, [x.range, v.range], channels * tiles.count, words, {
-    reusable: v.bytes <= KEPT_BYTES,
-  });
+  transform(device, inputKernel, tiles.tile, [x.range, v.range], channels * tiles.count, words);
   return v;
 }
 
@@ -132,7 +134,6 @@ export function winogradGather(
   const [k, c] = turned ? [g.c, g.k] : [g.k, g.c];
   const [from, to] = turned ? [g.output, g.input] : [g.input, g.output];
   const padding: Two = turned ? [2 - g.padding[0], 2 - g.padding[1]] : g.padding;
-  const tiles = tilesOver(tile, g.images, to);
   const points = pointsOf(tile);
   const u = device.empty([points, k, c]);
   const steps = turned ? [9, g.c * 9] : [g.c * 9, 9];
@@ -140,16 +141,19 @@ export function winogradGather(
     constants: { FLIP: turned },
     reusable: true,
   });
-  const v = transformInput(device, input, c, from, padding, tiles);
-  const m = device.empty([points, k, tiles.count]);
-  gemm(device, {
-    ...{ a: u, b: v, out: m, M: k, N: tiles.count, K: c },
-    batch: { outer: points, inner: 1, a: [k * c, 0], b: [c * tiles.count, 0], out: [k * tiles.count, 0] },
-  });
-  const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
-  const whole = to[0] % tile === 0 && to[1] % tile === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
-  transform(device, outputKernel, tile, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, {
-    constants: { WHOLE: whole, EPILOGUE: 'none' },
+  inParts(device, partsOf(device.caps, tile, g, to), g.images, (first, images) => {
+    const tiles = tilesOver(tile, images, to, first);
+    const v = transformInput(device, input, c, from, padding, tiles);
+    const m = device.empty([points, k, tiles.count]);
+    gemm(device, {
+      ...{ a: u, b: v, out: m, M: k, N: tiles.count, K: c },
+      batch: { outer: points, inner: 1, a: [k * c, 0], b: [c * tiles.count, 0], out: [k * tiles.count, 0] },
+    });
+    const words = [...tileWords(k, tiles), ...to, bias ? 1 : 0];
+    const whole = to[0] % tile === 0 && to[1] % tile === 0 && tiles.count === tiles.images * tiles.y * tiles.x;
+    transform(device, outputKernel, tile, [m.range, (bias ?? u).range, output.range], k * tiles.count, words, {
+      constants: { WHOLE: whole, EPILOGUE: 'none' },
+    });
   });
 }
 
@@ -163,18 +167,55 @@ export function winogradWeightGrad(
   output: Tensor,
 ): void {
   const { k, c } = g;
-  const tiles = tilesOver(tile, g.images, g.output);
   const points = pointsOf(tile);
-  const v = transformInput(device, input, c, g.input, g.padding, tiles);
-  const z = device.empty([points, k, tiles.count]);
-  transform(device, outputGradKernel, tile, [dy.range, z.range], k * tiles.count, [
-    ...tileWords(k, tiles),
-    ...g.output,
-  ]);
-  const du = device.empty([points, k, c]);
-  gemm(device, {
-    ...{ a: z, b: v, out: du, M: k, N: c, K: tiles.count, transB: true },
-    batch: { outer: points, inner: 1, a: [k * tiles.count, 0], b: [c * tiles.count, 0], out: [k * c, 0] },
+  const stride = resultBytes(tile, g) / 4;
+  const parts = partsOf(device.caps, tile, g, g.output, 4 * stride);
+  const du = device.empty([parts, stride]);
+  inParts(device, parts, g.images, (first, images, part) => {
+    const tiles = tilesOver(tile, images, g.output, first);
+    const v = transformInput(device, input, c, g.input, g.padding, tiles);
+    const z = device.empty([points, k, tiles.count]);
+    const words = [...tileWords(k, tiles), ...g.output];
+    transform(device, outputGradKernel, tile, [dy.range, z.range], k * tiles.count, words);
+    const out = du.subrange(4 * part * stride, [points, k, c]);
+    gemm(device, {
+      ...{ a: z, b: v, out, M: k, N: c, K: tiles.count, transB: true },
+      batch: { outer: points, inner: 1, a: [k * tiles.count, 0], b: [c * tiles.count, 0], out: [k * c, 0] },
+    });
   });
-  transform(device, weightGradKernel, tile, [du.range, output.range], k * c, [k * c]);
+  transform(device, weightGradKernel, tile, [du.range, output.range], k * c, [k * c, parts, stride]);
+}
+
+/** Bytes of a transformed weight or its gradient, up to where the next one may begin. */
+function resultBytes(tile: WinogradTile, { k, c }: ConvGeometry): number {
+  return Math.ceil((4 * pointsOf(tile) * k * c) / 256) * 256;
+}
+
+/**
+ * How many parts the images are in, so that the transforms of each take no more than `WORKSPACE`, nor all the parts' results where
+ * each has one of `result` bytes.
+ */
+function partsOf(caps: Capabilities, tile: WinogradTile, g: ConvGeometry, tiled: Two, result = 0): number {
+  const most = caps.software ? WORKSPACE.software : WORKSPACE.gpu;
+  const transforms = 4 * pointsOf(tile) * (g.c + g.k) * tilesOver(tile, g.images, tiled).count;
+  const parts = Math.max(
+    1,
+    Math.min(g.images, Math.ceil(transforms / most), result > 0 ? Math.floor(most / result) : Infinity),
+  );
+  return Math.ceil(g.images / Math.ceil(g.images / parts));
+}
+
+/** Does `work` for one part of the images after the other; what it makes lives no longer. */
+function inParts(
+  device: Device,
+  parts: number,
+  images: number,
+  work: (first: number, images: number, part: number) => void,
+): void {
+  const each = Math.ceil(images / parts);
+  for (let part = 0; part < parts; part++) {
+    device.scope(() => {
+      work(part * each, Math.min(each, images - part * each), part);
+    });
+  }
 }
