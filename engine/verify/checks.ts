@@ -308,7 +308,9 @@ export const KERNEL_CASES: readonly KernelCase[] = [
     (['forward', 'dX', 'dW'] as const).map((part) => convCase(name, sizes, part)),
   ),
   ...(['forward', 'dX', 'dW'] as const).flatMap((part) =>
-    (['plain', 'rows', 'tile', 'winograd4', 'winograd2'] as const).map((variant) => convCase('3x3', WINOGRAD, part, variant)),
+    (['plain', 'rows', 'tile', 'winograd4', 'winograd2'] as const).map((variant) =>
+      convCase('3x3', WINOGRAD, part, variant),
+    ),
   ),
   POOLING,
   AVERAGES,
