@@ -80,9 +80,10 @@ export interface Dispatch {
   /**
    * What it writes is all of its one output, and goes by nothing but its inputs and these fields: a compiled function that does the
    * same again, on inputs that have not changed, keeps the first result. `always` is for what is small and used often, such as
-   * transformed weights; `settled` keeps it only where it comes of nothing but memory from before the function, such as parameters.
+   * transformed weights; `settled` keeps it only where it comes of nothing but memory from before the function, such as parameters;
+   * `spare`, only as long as all that is kept so takes little memory.
    */
-  readonly reusable?: 'always' | 'settled';
+  readonly reusable?: 'always' | 'settled' | 'spare';
   /** What it computes, where that is a function of f32 elements one by one. */
   readonly elementwise?: ElementwiseCall;
   /** Shown by profilers and in validation errors; the kernel's name by default. */

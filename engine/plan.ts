@@ -147,6 +147,9 @@ function withConstants({ commands, constants }: Capture): { commands: Command[];
   }
 }
 
+/** Bytes of what a plan keeps because there is memory to spare. */
+const SPARE_BYTES = 4 * 2 ** 20;
+
 /** The commands without those whose results are there already: reusable dispatches on inputs that have not changed. */
 function withoutRepeats(commands: readonly Command[], wanted: ReadonlySet<VirtualBuffer>): Command[] {
   const writers = new Map<BufferHandle, number>();
@@ -163,6 +166,8 @@ function withoutRepeats(commands: readonly Command[], wanted: ReadonlySet<Virtua
   const settled = new Set<BufferHandle>();
   const known = new Map<string, VirtualBuffer>();
   const replaced = new Map<BufferHandle, VirtualBuffer>();
+  const spared = new Set<VirtualBuffer>();
+  let spare = SPARE_BYTES;
   return commands.flatMap((original) => {
     const command = relocated(original, (range) => ({ ...range, buffer: replaced.get(range.buffer) ?? range.buffer }));
     const { reads, writes } = usesOf(command);
@@ -171,12 +176,16 @@ function withoutRepeats(commands: readonly Command[], wanted: ReadonlySet<Virtua
     const lasting = reads.every(({ buffer }) => !isVirtual(buffer) || settled.has(buffer));
     const reusable = command.kind === 'dispatch' ? command.dispatch.reusable : undefined;
     if (output && alone && lasting && reusable) settled.add(output);
-    if (command.kind === 'dispatch' && alone && (reusable === 'always' || (reusable === 'settled' && lasting))) {
+    const kept = reusable === 'settled' ? lasting : reusable !== undefined;
+    if (command.kind === 'dispatch' && alone && kept) {
       const { kernel, constants, uniforms = [], workgroups } = command.dispatch;
       if (uniforms.every((word) => typeof word === 'number')) {
         const key = JSON.stringify([kernel.name, constants, uniforms, workgroups, output.size, reads.map(stateOf)]);
         const before = known.get(key);
-        if (before) {
+        const more = before && reusable === 'spare' && !spared.has(before) ? before.size : 0;
+        if (before && more <= spare) {
+          if (more > 0) spared.add(before);
+          spare -= more;
           replaced.set(output, before);
           return [];
         }

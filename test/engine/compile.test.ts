@@ -7,6 +7,7 @@ import {
   checkpoint,
   compile,
   conv2d,
+  conv2dWeightGrad,
   dropout,
   grad,
   keep,
@@ -336,6 +337,27 @@ describe('what comes of unchanged inputs', () => {
     expect(count(labels, 'mul')).toBe(3);
     expect(count(labels, 'conv2d pack weight')).toBe(2);
     compiled.dispose();
+  });
+
+  it('includes transformed images for the weight gradient while there is memory to spare', async () => {
+    const transforms = async (images: number): Promise<number> => {
+      const [x, weight] = [draw([images, 8, 32, 32], 1), draw([8, 8, 3, 3], 2).requireGrad()];
+      const how = { padding: 1, variant: 'winograd4' } as const;
+      const fn = (a: Tensor): Tensor[] => {
+        const y = conv2d(a, weight, null, how);
+        return [y.detach(), conv2dWeightGrad(a, y.detach(), weight.shape, how)];
+      };
+      const expected = await Promise.all(fn(x).map((each) => each.floats()));
+      const compiled = compile(fn, { fuse: false });
+      let got: Tensor[] = [];
+      const labels = labelsOf(() => (got = compiled(x)));
+      expect(await Promise.all(got.map((each) => each.floats()))).toEqual(expected);
+      compiled.dispose();
+      return count(labels, 'winograd_input');
+    };
+    // Transforms of one image take 36 / 16 of its 32 KB. Those of 60 come in two parts, of which there is memory to spare for one.
+    expect(await transforms(2)).toBe(1);
+    expect(await transforms(60)).toBe(3);
   });
 
   it('includes the weights of an attack, whatever its steps, but not what depends on its images', () => {

@@ -96,7 +96,7 @@ function transform(
   buffers: readonly BufferRange[],
   count: number,
   uniforms: readonly number[],
-  { constants = {}, reusable = false }: { constants?: Constants; reusable?: boolean } = {},
+  { constants = {}, reusable }: { constants?: Constants; reusable?: 'always' | 'spare' } = {},
 ): void {
   const workgroups = foldWorkgroups(Math.ceil(count / 64));
   device.dispatch({
@@ -105,7 +105,7 @@ function transform(
     buffers,
     uniforms: [...uniforms, workgroups[0]],
     workgroups,
-    ...(reusable && { reusable: 'always' }),
+    ...(reusable && { reusable }),
   });
 }
 
@@ -118,7 +118,7 @@ function tileWords(channels: number, { first, images, y, x, count }: Tiling): nu
 function transformInput(device: Device, x: Tensor, channels: number, size: Two, padding: Two, tiles: Tiling): Tensor {
   const v = device.empty([pointsOf(tiles.tile), channels, tiles.count]);
   const words = [...tileWords(channels, tiles), ...size, ...padding];
-  transform(device, inputKernel, tiles.tile, [x.range, v.range], channels * tiles.count, words);
+  transform(device, inputKernel, tiles.tile, [x.range, v.range], channels * tiles.count, words, { reusable: 'spare' });
   return v;
 }
 
@@ -139,7 +139,7 @@ export function winogradGather(
   const steps = turned ? [9, g.c * 9] : [g.c * 9, 9];
   transform(device, weightKernel, tile, [weight.range, u.range], k * c, [k, c, ...steps], {
     constants: { FLIP: turned },
-    reusable: true,
+    reusable: 'always',
   });
   inParts(device, partsOf(device.caps, tile, g, to), g.images, (first, images) => {
     const tiles = tilesOver(tile, images, to, first);
