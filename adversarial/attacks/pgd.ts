@@ -1,5 +1,6 @@
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { noGrad } from '../../engine/autograd.js';
+import { compile } from '../../engine/compile.js';
 import { add, clamp } from '../../engine/ops/elementwise.js';
 import { reshape, slice } from '../../engine/ops/movement.js';
 import { generatorOf, rand, randn } from '../../engine/ops/random.js';
@@ -34,6 +35,9 @@ import {
 /** Where {@link pgd} starts: one of three rules, or a tensor of the images' shape, which is taken as it is. */
 export type PgdStart = 'none' | 'uniform' | 'normal' | Tensor;
 
+/** Capturing a step takes the time of two or three. */
+const WORTH_CAPTURING = 4;
+
 /** Standard deviation of the start 'normal', in units of the data. */
 export const NORMAL_START_STD = 0.001;
 
@@ -65,8 +69,8 @@ export interface PgdOptions extends PgdBudget, ClipOptions {
  * its modes back; parameters, gradients and running statistics stay as they are. A random start takes a whole number of the
  * generator's blocks for each sample, so cutting the same samples into other batches gives each the same start.
  *
- * It runs as it is called. To attack batch after batch, compile it, as the trainer and the evaluation do:
- * `const attack = compile((x, labels) => pgd(model, x, labels, options))`.
+ * Its step is captured and replayed (see `compile`). To attack batch after batch, compile all of it, as the trainer and the evaluation
+ * do: `const attack = compile((x, labels) => pgd(model, x, labels, options))`.
  *
  * Throws an `ArgumentError` for an eps below 0 or over the range of the data, a step size that is not above 0 or over that range,
  * steps that are no integer from 1 up, an unknown start or norm; a `ShapeError` or `DTypeError` for a batch that is none.
@@ -89,12 +93,23 @@ export function ascend(
   return device.scope(() =>
     inEvalMode(model, () => {
       let point = noGrad(device, () => startPoint(x, start, step, generator));
-      for (let taken = 0; taken < steps; taken++) {
-        const gradient = inputGradient(model, point, labels, loss);
-        const next = linfStep(point, gradient, x, step);
+      const take = (from: Tensor, images: Tensor, classes: Tensor): Tensor => {
+        const gradient = inputGradient(model, from, classes, loss);
+        const next = linfStep(from, gradient, images, step);
         gradient.dispose();
-        if (point !== x && point !== start) point.dispose();
-        point = next;
+        return next;
+      };
+      // Within a compiled function `compiled` is `take` itself.
+      const compiled = compile(take);
+      const next = steps < WORTH_CAPTURING ? take : compiled;
+      try {
+        for (let taken = 0; taken < steps; taken++) {
+          const from = point;
+          point = next(from, x, labels);
+          if (from !== x && from !== start) from.dispose();
+        }
+      } finally {
+        compiled.dispose();
       }
       return point;
     }),
