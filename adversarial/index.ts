@@ -3,6 +3,7 @@ export { fgsmAttack, pgdAttack, type Attack } from './attacks/attack.js';
 export { fgsm, type FgsmOptions } from './attacks/fgsm.js';
 export { inputGradient, linfStep, sampleCrossEntropy } from './attacks/linf.js';
 export type { AttackLoss, ClipOptions, LinfStep } from './attacks/linf.js';
+export { cwLoss, dlrLoss, marginLoss, targetedDlrLoss, type CwLossOptions } from './attacks/losses.js';
 export { NORMAL_START_STD, budgetWarning, pgd, type PgdBudget, type PgdOptions, type PgdStart } from './attacks/pgd.js';
 export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';
 export type {
