@@ -1,10 +1,26 @@
 /** Attacks, objectives, training and evaluation. */
-export { fgsmAttack, pgdAttack, type Attack } from './attacks/attack.js';
-export { fgsm, type FgsmOptions } from './attacks/fgsm.js';
-export { inputGradient, linfStep, sampleCrossEntropy } from './attacks/linf.js';
-export type { AttackLoss, ClipOptions, LinfStep } from './attacks/linf.js';
+export type { Attack } from './attacks/attack.js';
+export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
+export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
+export { ffgsm, ffgsmAttack, type FfgsmOptions } from './attacks/ffgsm.js';
+export { fgsm, fgsmAttack, type FgsmOptions } from './attacks/fgsm.js';
+export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';
+export { rfgsm, rfgsmAttack, type RfgsmOptions } from './attacks/rfgsm.js';
+export type { ClipOptions, Norm } from './attacks/ball.js';
+export { inputGradient, sampleCrossEntropy, type AttackLoss } from './attacks/input-gradient.js';
+export { l1Projection } from './attacks/l1.js';
+export { l2Projection } from './attacks/l2.js';
+export { linfStep, type LinfStep } from './attacks/linf.js';
 export { cwLoss, dlrLoss, marginLoss, targetedDlrLoss, type CwLossOptions } from './attacks/losses.js';
-export { NORMAL_START_STD, budgetWarning, pgd, type PgdBudget, type PgdOptions, type PgdStart } from './attacks/pgd.js';
+export {
+  NORMAL_START_STD,
+  budgetWarning,
+  pgd,
+  pgdAttack,
+  type PgdBudget,
+  type PgdOptions,
+  type PgdStart,
+} from './attacks/pgd.js';
 export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';
 export type {
   AttackResult,

@@ -1,6 +1,8 @@
 import type { Cnn4WidthOptions } from '../nn/models/cnn4.js';
 import { StepSchedule, TrapezoidSchedule } from '../nn/optim/schedule.js';
-import { fgsmAttack, pgdAttack, type Attack } from './attacks/attack.js';
+import type { Attack } from './attacks/attack.js';
+import { fgsmAttack } from './attacks/fgsm.js';
+import { pgdAttack } from './attacks/pgd.js';
 import { budgetWarning } from './attacks/pgd.js';
 import { mimaeAT } from './objectives/mimae-at.js';
 import type { Objective } from './objectives/objective.js';

@@ -2,7 +2,7 @@ import { enableGrad, grad, noGrad } from '../engine/autograd.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
 import { inEvalMode } from './model.js';
-import type { AttackLoss } from './attacks/linf.js';
+import type { AttackLoss } from './attacks/input-gradient.js';
 import type { Objective, ObjectiveValue } from './objectives/objective.js';
 
 /** What one training step computes before the optimiser's turn. */

@@ -10,7 +10,7 @@ import { Loader, type Batch } from '../data/loader.js';
 import type { Module } from '../nn/module.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
-import type { AttackLoss } from './attacks/linf.js';
+import type { AttackLoss } from './attacks/input-gradient.js';
 import { ascend, budgetWarning, checkPgdOptions, type PgdOptions } from './attacks/pgd.js';
 import { rememberModes, type Model } from './model.js';
 import type { Objective } from './objectives/objective.js';
@@ -358,6 +358,9 @@ function checkAttack({ objective, attack }: TrainerOptions): void {
   }
   const { eps, stepSize = eps / 4, rampFraction = 0 } = attack;
   checkPgdOptions('trainer', { ...attack, stepSize: eps === 0 ? 1 : stepSize });
+  if (attack.norm !== undefined && attack.norm !== 'linf') {
+    throw new ArgumentError(`trainer: the attack's norm is ${attack.norm}; training is within Linf balls`);
+  }
   if (!(rampFraction >= 0 && rampFraction <= 1)) {
     throw new ArgumentError(`trainer: rampFraction is ${rampFraction}; expected a part of the run, 0 to 1`);
   }

@@ -1,4 +1,6 @@
-import { fgsmAttack, pgdAttack, type Attack } from '../adversarial/attacks/attack.js';
+import type { Attack } from '../adversarial/attacks/attack.js';
+import { fgsmAttack } from '../adversarial/attacks/fgsm.js';
+import { pgdAttack } from '../adversarial/attacks/pgd.js';
 import { evaluate } from '../adversarial/evaluation.js';
 import type { Evaluation } from '../adversarial/evaluation-tally.js';
 import type { Dataset } from '../data/dataset.js';

@@ -1,14 +1,9 @@
 import type { Tensor } from '../../engine/tensor.js';
 import { inEvalMode, type Model } from '../model.js';
-import {
-  checkBall,
-  checkBatch,
-  inputGradient,
-  linfStep,
-  sampleCrossEntropy,
-  type AttackLoss,
-  type ClipOptions,
-} from './linf.js';
+import type { Attack } from './attack.js';
+import { checkBall, type ClipOptions } from './ball.js';
+import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
+import { linfStep } from './linf.js';
 
 /**
  * The fast gradient sign method: Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015.
@@ -44,4 +39,14 @@ export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptio
       return linfStep(x, gradient, x, { eps, stepSize: eps, ...clip });
     }),
   );
+}
+
+/** {@link fgsm} with settings, which are checked at once; throws as it does. */
+export function fgsmAttack(options: FgsmOptions): Attack {
+  checkBall('fgsm', options.eps, options);
+  return {
+    settings: { attack: 'fgsm', norm: 'linf', eps: options.eps },
+    warnings: [],
+    run: (model, x, labels) => fgsm(model, x, labels, options),
+  };
 }

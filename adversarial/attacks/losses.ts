@@ -7,7 +7,7 @@ import { argmax } from '../../engine/ops/reduce.js';
 import { topk } from '../../engine/ops/sort.js';
 import { formatShape } from '../../engine/shape.js';
 import type { Tensor } from '../../engine/tensor.js';
-import type { AttackLoss } from './linf.js';
+import type { AttackLoss } from './input-gradient.js';
 
 /**
  * What attacks raise besides the cross-entropy, as functions of logits z `[m, C]` and i32 labels y `[m]`: one value for each sample,

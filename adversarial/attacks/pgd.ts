@@ -1,24 +1,21 @@
-import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { noGrad } from '../../engine/autograd.js';
 import { compile } from '../../engine/compile.js';
-import { add, clamp } from '../../engine/ops/elementwise.js';
+import { ArgumentError, ShapeError } from '../../engine/errors.js';
+import { add, clamp, eq, gt, logicalAnd, logicalNot, logicalOr, ne, to, where } from '../../engine/ops/elementwise.js';
 import { reshape, slice } from '../../engine/ops/movement.js';
 import { generatorOf, rand, randn } from '../../engine/ops/random.js';
-import { WORDS_PER_BLOCK, type Generator } from '../../engine/random.js';
+import { argmax } from '../../engine/ops/reduce.js';
+import type { Generator } from '../../engine/random.js';
 import { formatShape, sameShape, type Shape } from '../../engine/shape.js';
 import { Tensor } from '../../engine/tensor.js';
-import { inEvalMode, type Model } from '../model.js';
-import {
-  checkBall,
-  checkBatch,
-  checkLength,
-  inputGradient,
-  linfStep,
-  sampleCrossEntropy,
-  type AttackLoss,
-  type ClipOptions,
-  type LinfStep,
-} from './linf.js';
+import { inEvalMode, logitsOf, type Model } from '../model.js';
+import type { Attack } from './attack.js';
+import { checkBall, checkLength, type BallStep, type ClipOptions, type Norm } from './ball.js';
+import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
+import { l1Start, l1StartNumbers, l1Step } from './l1.js';
+import { l2Start, l2StartNumbers, l2Step } from './l2.js';
+import { linfStep, type LinfStep } from './linf.js';
+import { perImage, perSample } from './rows.js';
 
 /**
  * Projected gradient descent: Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards deep learning models resistant to adversarial
@@ -29,7 +26,8 @@ import {
  *             = x + 0.001 n, n normal; not clipped          start 'normal', for training (TRADES, MART, MIMAE-AT)
  *     a_{k+1} = clip(min(max(a_k + stepSize * sign(grad_a loss(f(a_k), y)), x - eps), x + eps))
  *
- * The last iterate counts, whatever its loss.
+ * That is within an Linf ball; `l2.ts` and `l1.ts` have the steps and the starts 'uniform' within the others. The last iterate counts,
+ * whatever its loss.
  */
 
 /** Where {@link pgd} starts: one of three rules, or a tensor of the images' shape, which is taken as it is. */
@@ -53,10 +51,12 @@ export interface PgdBudget {
 
 /** Options of {@link pgd}. */
 export interface PgdOptions extends PgdBudget, ClipOptions {
-  /** The ball's norm; 'linf' unless told, and no other yet. */
-  readonly norm?: 'linf';
+  /** The ball's norm; 'linf' unless told. */
+  readonly norm?: Norm;
   /** 'uniform' unless told. */
   readonly start?: PgdStart;
+  /** How often to start anew, at another point; each sample keeps its worst end. 1 unless told. */
+  readonly restarts?: number;
   /** Where a random start comes from; the device's own stream for starts unless told. */
   readonly generator?: Generator | undefined;
   /** What the steps raise; the cross-entropy unless told. */
@@ -81,39 +81,117 @@ export function pgd(model: Model, x: Tensor, labels: Tensor, options: PgdOptions
   return ascend(model, x, labels, step, options);
 }
 
+/** {@link pgd} with settings, which are checked at once; throws as it does. */
+export function pgdAttack(options: Omit<PgdOptions, 'generator'>): Attack {
+  checkPgdOptions('pgd', options);
+  return {
+    settings: pgdSettings('pgd', options),
+    warnings: pgdWarnings(options),
+    run: (model, x, labels, generator) => pgd(model, x, labels, { ...options, generator }),
+  };
+}
+
+/** What a report says of an attack that is a kind of `pgd`. */
+export function pgdSettings(attack: string, options: Omit<PgdOptions, 'generator'>): Attack['settings'] {
+  const { eps, stepSize, steps, start = 'uniform', norm = 'linf', restarts = 1 } = options;
+  const from = typeof start === 'string' ? start : 'given';
+  return { attack, norm, eps, stepSize, steps, start: from, ...(restarts > 1 && { restarts }) };
+}
+
+/** What is doubtful about the settings of an attack that is a kind of `pgd`. */
+export function pgdWarnings(options: PgdBudget): string[] {
+  const warning = budgetWarning(options);
+  return warning === undefined ? [] : [warning];
+}
+
 /** What `pgd` does once its options are known to be good; eps and step size may change from run to run of a compiled function. */
 export function ascend(
   model: Model,
   x: Tensor,
   labels: Tensor,
   step: LinfStep,
-  { start = 'uniform', loss = sampleCrossEntropy, steps, generator }: Omit<PgdOptions, 'eps' | 'stepSize'>,
+  options: Omit<PgdOptions, 'eps' | 'stepSize'>,
 ): Tensor {
   const { device } = x;
+  const { start, loss = sampleCrossEntropy, norm = 'linf', restarts = 1, steps } = options;
   return device.scope(() =>
     inEvalMode(model, () => {
-      let point = noGrad(device, () => startPoint(x, start, step, generator));
       const take = (from: Tensor, images: Tensor, classes: Tensor): Tensor => {
         const gradient = inputGradient(model, from, classes, loss);
-        const next = linfStep(from, gradient, images, step);
+        const next = noGrad(device, () => stepBy(norm, from, gradient, images, step));
         gradient.dispose();
         return next;
       };
       // Within a compiled function `compiled` is `take` itself.
       const compiled = compile(take);
       const next = steps < WORTH_CAPTURING ? take : compiled;
-      try {
+      const starts = startsOf(x, step, options);
+      const climb = (number: number): Tensor => {
+        let point = noGrad(device, () => starts(number));
         for (let taken = 0; taken < steps; taken++) {
           const from = point;
           point = next(from, x, labels);
           if (from !== x && from !== start) from.dispose();
         }
+        return point;
+      };
+      try {
+        return restarts === 1 ? climb(0) : worstOf(restarts, climb, { model, labels, loss });
       } finally {
         compiled.dispose();
       }
-      return point;
     }),
   );
+}
+
+function stepBy(norm: Norm, point: Tensor, gradient: Tensor, centre: Tensor, step: LinfStep): Tensor {
+  if (norm === 'linf') return linfStep(point, gradient, centre, step);
+  return (norm === 'l2' ? l2Step : l1Step)(point, gradient, centre, numbers(step));
+}
+
+/** A step of fixed lengths; those of L2 and L1 balls are. */
+function numbers({ eps, stepSize, ...clip }: LinfStep): BallStep {
+  if (typeof eps === 'number' && typeof stepSize === 'number') return { eps, stepSize, ...clip };
+  throw new ArgumentError("pgd: eps and stepSize have to be numbers in a ball other than 'linf'");
+}
+
+/** How the ends of several climbs are compared. */
+interface Comparison {
+  readonly model: Model;
+  readonly labels: Tensor;
+  readonly loss: AttackLoss;
+}
+
+/** The worst of several ends, sample by sample: one that is misclassified, and of two alike the one of higher loss. */
+function worstOf(restarts: number, climb: (number: number) => Tensor, { model, labels, loss }: Comparison): Tensor {
+  const { device } = labels;
+  const judge = (point: Tensor): { point: Tensor; wrong: Tensor; value: Tensor } =>
+    noGrad(device, () => {
+      const logits = logitsOf(model, point);
+      const value = loss(logits, labels);
+      if (!sameShape(value.shape, labels.shape)) {
+        throw new ArgumentError(
+          `pgd: the loss gives ${formatShape(value.shape)}; restarts need one value for each sample, ${formatShape(labels.shape)}`,
+        );
+      }
+      return { point, wrong: ne(argmax(logits, 1), labels), value };
+    });
+  let worst = judge(climb(0));
+  for (let done = 1; done < restarts; done++) {
+    const other = judge(climb(done));
+    const before = worst;
+    worst = noGrad(device, () => {
+      const alike = eq(to(other.wrong, 'i32'), to(before.wrong, 'i32'));
+      const newly = logicalAnd(other.wrong, logicalNot(before.wrong));
+      const worse = logicalOr(newly, logicalAnd(alike, gt(other.value, before.value)));
+      return {
+        point: where(perImage(worse, other.point.shape), other.point, before.point),
+        wrong: logicalOr(before.wrong, other.wrong),
+        value: where(worse, other.value, before.value),
+      };
+    });
+  }
+  return worst.point;
 }
 
 /**
@@ -132,7 +210,7 @@ export function budgetWarning({ eps, stepSize, steps }: PgdBudget): string | und
 
 /** The options of {@link pgd} checked, and its step with the defaults filled in; errors name the `caller`. */
 export function checkPgdOptions(caller: string, options: PgdOptions): LinfStep {
-  const { eps, stepSize, steps, start = 'uniform', norm = 'linf' } = options;
+  const { eps, stepSize, steps, start = 'uniform', norm = 'linf', restarts = 1 } = options;
   const { clipMin, clipMax } = checkBall(caller, eps, options);
   if (!Number.isInteger(steps) || steps < 1) {
     throw new ArgumentError(`${caller}: attack steps is ${steps}; expected an integer from 1 up`);
@@ -140,43 +218,58 @@ export function checkPgdOptions(caller: string, options: PgdOptions): LinfStep {
   if (!(stepSize > 0)) {
     throw new ArgumentError(`${caller}: stepSize is ${stepSize}; expected a number above 0, such as eps / 4`);
   }
-  checkLength(caller, 'stepSize', stepSize, clipMax - clipMin);
   // Callers without types can pass anything.
-  const name: unknown = norm;
-  if (name !== 'linf') throw new ArgumentError(`${caller}: norm is ${String(name)}; expected 'linf'`);
+  if (!['linf', 'l2', 'l1'].includes(norm)) {
+    throw new ArgumentError(`${caller}: norm is ${norm as string}; expected linf, l2 or l1`);
+  }
+  if (norm === 'linf') checkLength(caller, 'stepSize', stepSize, clipMax - clipMin);
   if (!(start instanceof Tensor) && !['none', 'uniform', 'normal'].includes(start)) {
     throw new ArgumentError(`${caller}: unknown start '${start}'; there are none, uniform, normal, or a tensor`);
+  }
+  if (!Number.isInteger(restarts) || restarts < 1) {
+    throw new ArgumentError(`${caller}: restarts is ${restarts}; expected an integer from 1 up`);
+  }
+  if (restarts > 1 && (start === 'none' || start instanceof Tensor)) {
+    throw new ArgumentError(`${caller}: ${restarts} restarts from one start end alike; take the start 'uniform'`);
   }
   return { eps, stepSize, clipMin, clipMax };
 }
 
-function startPoint(x: Tensor, start: PgdStart, { eps, clipMin, clipMax }: LinfStep, generator?: Generator): Tensor {
+/** Where each climb starts, by its number. Random numbers of a sample lie together, so that they do not depend on the batch. */
+function startsOf(
+  x: Tensor,
+  step: LinfStep,
+  { start = 'uniform', norm = 'linf', restarts = 1, generator: given }: Omit<PgdOptions, 'eps' | 'stepSize'>,
+): (climb: number) => Tensor {
   const { device } = x;
-  if (start === 'none') return x;
+  if (start === 'none') return () => x;
   if (start instanceof Tensor) {
     if (start.dtype !== 'f32' || !sameShape(start.shape, x.shape)) {
       throw new ShapeError(
         `pgd: the start is ${start.dtype} ${formatShape(start.shape)}; expected f32 ${formatShape(x.shape)} as the images`,
       );
     }
-    return start;
+    return () => start;
   }
-  const options = { device, generator: generator ?? generatorOf(device, 'start') };
+  const how = { device, generator: given ?? generatorOf(device, 'start') };
+  const size = x.size / (x.shape[0] ?? 1);
+  const draw = (count: number, numbers: (shape: Shape) => Tensor): ((climb: number) => Tensor) => {
+    const all = noGrad(device, () => perSample([x.shape[0] ?? 0, restarts * count], numbers));
+    return (climb) => slice(all, [null, { start: climb * count, end: (climb + 1) * count }]);
+  };
   if (start === 'normal') {
-    return add(
-      x,
-      perSample(x.shape, (shape) => randn(shape, { ...options, std: NORMAL_START_STD })),
-    );
+    const noise = draw(size, (shape) => randn(shape, { ...how, std: NORMAL_START_STD }));
+    return (climb) => add(x, reshape(noise(climb), x.shape));
   }
-  const noise = perSample(x.shape, (shape) => rand(shape, { ...options, bound: eps }));
-  return clamp(add(x, noise), { min: clipMin, max: clipMax });
-}
-
-/** Random numbers of a shape, drawn so that each sample (first axis) starts a block of the generator. */
-function perSample(shape: Shape, draw: (shape: Shape) => Tensor): Tensor {
-  const [m = 0, ...rest] = shape;
-  const size = rest.reduce((product, length) => product * length, 1);
-  const padded = Math.ceil(size / WORDS_PER_BLOCK) * WORDS_PER_BLOCK;
-  const drawn = draw([m, padded]);
-  return reshape(padded === size ? drawn : slice(drawn, [null, { end: size }]), shape);
+  if (norm === 'l2') {
+    const noise = draw(l2StartNumbers(size), (shape) => randn(shape, how));
+    return (climb) => l2Start(x, noise(climb), numbers(step));
+  }
+  if (norm === 'l1') {
+    const noise = draw(l1StartNumbers(size), (shape) => rand(shape, how));
+    return (climb) => l1Start(x, noise(climb), numbers(step));
+  }
+  const noise = draw(size, (shape) => rand(shape, { ...how, bound: step.eps }));
+  const { clipMin: min, clipMax: max } = step;
+  return (climb) => clamp(add(x, reshape(noise(climb), x.shape)), { min, max });
 }

@@ -1,6 +1,6 @@
 import { ArgumentError } from '../../engine/errors.js';
 import type { Tensor } from '../../engine/tensor.js';
-import type { AttackLoss } from '../attacks/linf.js';
+import type { AttackLoss } from '../attacks/input-gradient.js';
 
 /** The logits `[m, C]` of one training step, those that the objective asked for. */
 export interface Logits {

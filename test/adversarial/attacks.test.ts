@@ -6,21 +6,29 @@ import {
   Generator,
   ShapeError,
   argmax,
+  clamp,
   grad,
   noGrad,
+  sign,
   tensor,
   type Device,
   type Tensor,
 } from '../../engine/index.js';
 import { Dropout, Linear, Sequential, saveStateDict, type Module } from '../../nn/index.js';
 import {
+  bim,
   budgetWarning,
+  cwLinf,
+  cwLoss,
+  ffgsm,
   fgsm,
   fgsmAttack,
   inputGradient,
+  klPgd,
   linfStep,
   pgd,
   pgdAttack,
+  rfgsm,
   sampleCrossEntropy,
   standardAttacks,
 } from '../../adversarial/index.js';
@@ -80,6 +88,33 @@ describe('golden attacks', () => {
       }
       const training = { eps, stepSize: golden.number('train_alpha'), steps: golden.number('train_steps') };
       await check('train_pgd', pgd(net, x, y, { ...training, start: x.add(input('normal').mul(0.001)) }));
+
+      const checkWithClasses = async (key: string, image: Tensor): Promise<void> => {
+        await check(key, image);
+        expectGoldenEqual(await predictions(image).data(), golden.output(`${key}_pred`), `${key}_pred`);
+      };
+      const [kappa, steps, normal] = [golden.number('kappa'), golden.number('pgd_steps'), input('normal')];
+      const cwGradient = inputGradient(net, x, y, cwLoss({ kappa }));
+      expectGolden(await cwGradient.floats(), golden.output('d_x_cw_sum'), goldenTolerance.attacks, 'd_x_cw_sum');
+      await checkWithClasses('cw_linf', cwLinf(net, x, y, { eps, stepSize, steps, kappa, start }));
+      const near = x.add(normal.mul(golden.number('kl_noise')));
+      await check('kl_pgd', klPgd(net, x, y, { ...training, start: near }));
+      const l2 = { norm: 'l2', eps: golden.number('eps2'), stepSize: golden.number('l2_alpha') } as const;
+      const l2Start = tensor(Float32Array.from(golden.output('pgd_l2_start').data), { device, shape: x.shape });
+      await check('pgd_l2_step1', pgd(net, x, y, { ...l2, steps: 1, start: l2Start }));
+      await checkWithClasses('pgd_l2', pgd(net, x, y, { ...l2, steps: golden.number('l2_steps'), start: l2Start }));
+      const uniform = clamp(x.add(input('unit_uniform').mul(eps)), { min: 0, max: 1 });
+      await checkWithClasses('ffgsm', ffgsm(net, x, y, { eps, start: uniform }));
+      const after = (length: number): Tensor => clamp(x.add(sign(normal).mul(length)), { min: 0, max: 1 });
+      await checkWithClasses('rfgsm', rfgsm(net, x, y, { eps, start: after(eps / 2) }));
+      const [alpha, taSteps] = [golden.number('rfgsm_ta_alpha'), golden.number('rfgsm_ta_steps')];
+      const definition = 'torchattacks';
+      await check(
+        'rfgsm_torchattacks',
+        rfgsm(net, x, y, { eps, definition, stepSize: alpha, steps: taSteps, start: after(alpha) }),
+      );
+      const bimOptions = { eps, stepSize: golden.number('bim_alpha'), steps: golden.number('bim_steps') };
+      await checkWithClasses('bim', bim(net, x, y, bimOptions));
       net.dispose();
     });
   });
@@ -355,7 +390,9 @@ describe('bad input', () => {
     ['a step size of 0', { stepSize: 0 }, /stepSize is 0; expected a number above 0/],
     ['steps of 0', { steps: 0 }, /steps is 0; expected an integer from 1 up/],
     ['steps that are no integer', { steps: 1.5 }, /steps is 1.5/],
-    ['an unknown norm', { norm: 'l2' }, /norm is l2; expected 'linf'/],
+    ['an unknown norm', { norm: 'l3' }, /norm is l3; expected linf, l2 or l1/],
+    ['restarts of 0', { restarts: 0 }, /restarts is 0; expected an integer from 1 up/],
+    ['restarts from one point', { restarts: 2, start: 'none' }, /2 restarts from one start end alike/],
     ['an unknown start', { start: 'random' }, /unknown start 'random'; there are none, uniform, normal/],
     ['an empty range', { clipMin: 1, clipMax: 0 }, /clipMin 1 and clipMax 0/],
   ];

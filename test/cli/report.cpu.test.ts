@@ -1,7 +1,8 @@
 import { parseHTML } from 'linkedom';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
-import { fgsmAttack, pgdAttack } from '../../adversarial/attacks/attack.js';
+import { fgsmAttack } from '../../adversarial/attacks/fgsm.js';
+import { pgdAttack } from '../../adversarial/attacks/pgd.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import { wilson } from '../../adversarial/statistics.js';
 import { binned } from '../../cli/report/charts.js';

@@ -1,0 +1,41 @@
+import type { Tensor } from '../../engine/tensor.js';
+import type { Model } from '../model.js';
+import type { Attack } from './attack.js';
+import type { ClipOptions } from './ball.js';
+import type { AttackLoss } from './input-gradient.js';
+import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
+
+/** Options of {@link bim}. */
+export interface BimOptions extends ClipOptions {
+  /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
+  readonly eps: number;
+  /** eps / 4 unless told. */
+  readonly stepSize?: number;
+  /** 10 unless told. */
+  readonly steps?: number;
+  /** What the steps raise; the cross-entropy unless told. */
+  readonly loss?: AttackLoss;
+}
+
+/**
+ * The basic iterative method: Kurakin, Goodfellow and Bengio, "Adversarial examples in the physical world", ICLR 2017: {@link pgd} from the
+ * images themselves, within an Linf ball. Throws as `pgd` does.
+ */
+export function bim(model: Model, x: Tensor, labels: Tensor, options: BimOptions): Tensor {
+  return pgd(model, x, labels, asPgd(options));
+}
+
+/** {@link bim} with settings, which are checked at once; throws as it does. */
+export function bimAttack(options: BimOptions): Attack {
+  const settings = asPgd(options);
+  checkPgdOptions('bim', settings);
+  return {
+    settings: pgdSettings('bim', settings),
+    warnings: pgdWarnings(settings),
+    run: (model, x, labels) => pgd(model, x, labels, settings),
+  };
+}
+
+function asPgd({ stepSize, steps = 10, ...options }: BimOptions): PgdOptions {
+  return { ...options, stepSize: stepSize ?? options.eps / 4, steps, start: 'none' };
+}

@@ -1,0 +1,36 @@
+import type { Tensor } from '../../engine/tensor.js';
+import type { Model } from '../model.js';
+import type { Attack } from './attack.js';
+import { cwLoss, type CwLossOptions } from './losses.js';
+import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
+
+/** Options of {@link cwLinf}: those of `pgd`, with defaults. */
+export interface CwLinfOptions extends Omit<PgdOptions, 'loss' | 'norm' | 'stepSize' | 'steps'>, CwLossOptions {
+  /** eps / 10 unless told. */
+  readonly stepSize?: number;
+  /** 30 unless told. */
+  readonly steps?: number;
+}
+
+/**
+ * Carlini and Wagner's loss within an Linf ball, as papers on adversarial training report it under CW: {@link pgd} that raises
+ * {@link cwLoss}, with kappa 50 unless told. Throws as both do.
+ */
+export function cwLinf(model: Model, x: Tensor, labels: Tensor, options: CwLinfOptions): Tensor {
+  return pgd(model, x, labels, asPgd(options));
+}
+
+/** {@link cwLinf} with settings, which are checked at once; throws as it does. */
+export function cwLinfAttack(options: Omit<CwLinfOptions, 'generator'>): Attack {
+  const settings = asPgd(options);
+  checkPgdOptions('cwLinf', settings);
+  return {
+    settings: { ...pgdSettings('cw-linf', settings), kappa: options.kappa ?? 50 },
+    warnings: pgdWarnings(settings),
+    run: (model, x, labels, generator) => pgd(model, x, labels, { ...settings, generator }),
+  };
+}
+
+function asPgd({ kappa = 50, stepSize, steps = 30, ...options }: CwLinfOptions): PgdOptions {
+  return { ...options, stepSize: stepSize ?? options.eps / 10, steps, loss: cwLoss({ kappa }) };
+}

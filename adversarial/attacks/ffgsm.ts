@@ -1,0 +1,44 @@
+import type { Generator } from '../../engine/random.js';
+import type { Tensor } from '../../engine/tensor.js';
+import type { Model } from '../model.js';
+import type { Attack } from './attack.js';
+import type { ClipOptions } from './ball.js';
+import type { AttackLoss } from './input-gradient.js';
+import { checkPgdOptions, pgd, pgdSettings, type PgdOptions } from './pgd.js';
+
+/** Options of {@link ffgsm}. */
+export interface FfgsmOptions extends ClipOptions {
+  /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
+  readonly eps: number;
+  /** 1.25 eps unless told, as published. */
+  readonly stepSize?: number;
+  /** A point to start from, in place of a random one. */
+  readonly start?: Tensor;
+  /** Where the random start comes from; the device's own stream for starts unless told. */
+  readonly generator?: Generator | undefined;
+  /** What the step raises; the cross-entropy unless told. */
+  readonly loss?: AttackLoss;
+}
+
+/**
+ * The fast attack of Wong, Rice and Kolter, "Fast is better than free: revisiting adversarial training", ICLR 2020: one long step from a
+ * start that is uniform in the Linf ball, then back into ball and range. Throws as {@link pgd} does.
+ */
+export function ffgsm(model: Model, x: Tensor, labels: Tensor, options: FfgsmOptions): Tensor {
+  return pgd(model, x, labels, asPgd(options));
+}
+
+/** {@link ffgsm} with settings, which are checked at once; throws as it does. */
+export function ffgsmAttack(options: Omit<FfgsmOptions, 'generator'>): Attack {
+  checkPgdOptions('ffgsm', asPgd(options));
+  return {
+    settings: pgdSettings('ffgsm', asPgd(options)),
+    warnings: [],
+    run: (model, x, labels, generator) => ffgsm(model, x, labels, { ...options, generator }),
+  };
+}
+
+function asPgd({ stepSize, ...options }: FfgsmOptions): PgdOptions {
+  const range = (options.clipMax ?? 1) - (options.clipMin ?? 0);
+  return { ...options, stepSize: stepSize ?? Math.min(1.25 * options.eps, range), steps: 1 };
+}
