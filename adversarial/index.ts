@@ -2,6 +2,7 @@
 export type { Attack } from './attacks/attack.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
 export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
+export { deepfool, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';
 export { ffgsm, ffgsmAttack, type FfgsmOptions } from './attacks/ffgsm.js';
 export { fgsm, fgsmAttack, type FgsmOptions } from './attacks/fgsm.js';
 export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';

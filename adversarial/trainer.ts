@@ -358,9 +358,6 @@ function checkAttack({ objective, attack }: TrainerOptions): void {
   }
   const { eps, stepSize = eps / 4, rampFraction = 0 } = attack;
   checkPgdOptions('trainer', { ...attack, stepSize: eps === 0 ? 1 : stepSize });
-  if (attack.norm !== undefined && attack.norm !== 'linf') {
-    throw new ArgumentError(`trainer: the attack's norm is ${attack.norm}; training is within Linf balls`);
-  }
   if (!(rampFraction >= 0 && rampFraction <= 1)) {
     throw new ArgumentError(`trainer: rampFraction is ${rampFraction}; expected a part of the run, 0 to 1`);
   }

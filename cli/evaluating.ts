@@ -1,6 +1,11 @@
 import type { Attack } from '../adversarial/attacks/attack.js';
+import { partOf } from '../adversarial/attacks/ball.js';
+import { bimAttack } from '../adversarial/attacks/bim.js';
+import { cwLinfAttack } from '../adversarial/attacks/cw-linf.js';
+import { ffgsmAttack } from '../adversarial/attacks/ffgsm.js';
 import { fgsmAttack } from '../adversarial/attacks/fgsm.js';
 import { pgdAttack } from '../adversarial/attacks/pgd.js';
+import { rfgsmAttack } from '../adversarial/attacks/rfgsm.js';
 import { evaluate } from '../adversarial/evaluation.js';
 import type { Evaluation } from '../adversarial/evaluation-tally.js';
 import type { Dataset } from '../data/dataset.js';
@@ -13,7 +18,16 @@ import { startProgress } from './progress.js';
 import { formatProportion, formatTable } from './table.js';
 
 /** What `--attacks` takes, for its help and its errors. */
-export const ATTACK_NAMES = ['natural', 'fgsm', 'pgd-20', 'pgd-<steps>'] as const;
+export const ATTACK_NAMES = ['natural', 'fgsm', 'ffgsm', 'rfgsm', 'bim', 'cw', 'pgd-20', 'pgd-<steps>'] as const;
+
+/** Attacks that are known by their names alone. */
+const BY_NAME: Readonly<Record<string, (eps: number) => Attack>> = {
+  fgsm: (eps) => fgsmAttack({ eps }),
+  ffgsm: (eps) => ffgsmAttack({ eps }),
+  rfgsm: (eps) => rfgsmAttack({ eps }),
+  bim: (eps) => bimAttack({ eps }),
+  cw: (eps) => cwLinfAttack({ eps }),
+};
 
 /** The attacks of a list such as `natural,fgsm,pgd-20`, by name; the natural images are evaluated in any case. */
 export function attacksNamed(list: string, eps: number): Record<string, Attack> {
@@ -27,11 +41,12 @@ export function attacksNamed(list: string, eps: number): Record<string, Attack> 
 }
 
 function attackNamed(name: string, eps: number): Attack {
-  if (name === 'fgsm') return fgsmAttack({ eps });
+  const known = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
+  if (known) return known(eps);
   const steps = Number(/^pgd-(\d{1,5})$/.exec(name)?.[1] ?? 0);
   if (steps < 1) throw new UsageError(unknownName('attack', name, ATTACK_NAMES));
-  // Far enough to cross the ball from side to side; at eps 0 every step ends where it began, but has to have a length.
-  const stepSize = eps > 0 ? Math.min(eps, (2 * eps) / steps) : 1;
+  // Far enough to cross the ball from side to side.
+  const stepSize = partOf(eps, Math.min(1, 2 / steps));
   return pgdAttack({ eps, steps, stepSize, start: 'uniform' });
 }
 

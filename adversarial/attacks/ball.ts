@@ -34,6 +34,11 @@ export function checkBall(
   return { clipMin, clipMax };
 }
 
+/** A step of a part of the ball's radius. In a ball without extent every step ends where it began, but has to have a length. */
+export function partOf(eps: number, part: number): number {
+  return eps > 0 ? part * eps : 1;
+}
+
 /** Throws where `value` is longer than the range of the data: 8 is a slip where 8 / 255 is meant. */
 export function checkLength(attack: string, name: string, value: number, range: number): void {
   if (value <= range) return;

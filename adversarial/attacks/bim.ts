@@ -1,7 +1,7 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
 import type { Attack } from './attack.js';
-import type { ClipOptions } from './ball.js';
+import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
 
@@ -37,5 +37,5 @@ export function bimAttack(options: BimOptions): Attack {
 }
 
 function asPgd({ stepSize, steps = 10, ...options }: BimOptions): PgdOptions {
-  return { ...options, stepSize: stepSize ?? options.eps / 4, steps, start: 'none' };
+  return { ...options, stepSize: stepSize ?? partOf(options.eps, 1 / 4), steps, start: 'none' };
 }

@@ -1,6 +1,7 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
 import type { Attack } from './attack.js';
+import { partOf } from './ball.js';
 import { cwLoss, type CwLossOptions } from './losses.js';
 import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
 
@@ -32,5 +33,5 @@ export function cwLinfAttack(options: Omit<CwLinfOptions, 'generator'>): Attack 
 }
 
 function asPgd({ kappa = 50, stepSize, steps = 30, ...options }: CwLinfOptions): PgdOptions {
-  return { ...options, stepSize: stepSize ?? options.eps / 10, steps, loss: cwLoss({ kappa }) };
+  return { ...options, stepSize: stepSize ?? partOf(options.eps, 1 / 10), steps, loss: cwLoss({ kappa }) };
 }

@@ -2,7 +2,7 @@ import type { Generator } from '../../engine/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
 import type { Attack } from './attack.js';
-import type { ClipOptions } from './ball.js';
+import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, type PgdOptions } from './pgd.js';
 
@@ -40,5 +40,5 @@ export function ffgsmAttack(options: Omit<FfgsmOptions, 'generator'>): Attack {
 
 function asPgd({ stepSize, ...options }: FfgsmOptions): PgdOptions {
   const range = (options.clipMax ?? 1) - (options.clipMin ?? 0);
-  return { ...options, stepSize: stepSize ?? Math.min(1.25 * options.eps, range), steps: 1 };
+  return { ...options, stepSize: stepSize ?? Math.min(partOf(options.eps, 1.25), range), steps: 1 };
 }

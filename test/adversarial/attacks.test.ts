@@ -20,6 +20,7 @@ import {
   budgetWarning,
   cwLinf,
   cwLoss,
+  deepfool,
   ffgsm,
   fgsm,
   fgsmAttack,
@@ -113,6 +114,15 @@ describe('golden attacks', () => {
         'rfgsm_torchattacks',
         rfgsm(net, x, y, { eps, definition, stepSize: alpha, steps: taSteps, start: after(alpha) }),
       );
+      const overshoot = golden.number('overshoot');
+      const maxIterations = golden.number('deepfool_max_iter');
+      const fooled = await deepfool(net, x, y, { overshoot, maxIterations });
+      await check('deepfool_r', fooled.images.sub(x));
+      expectGoldenEqual(await fooled.iterations.data(), golden.output('deepfool_iters'), 'deepfool_iters');
+      expectGoldenEqual(await fooled.labels.data(), golden.output('deepfool_labels'), 'deepfool_labels');
+      const clipped = await deepfool(net, x, y, { variant: 'torchattacks', overshoot, maxIterations });
+      await checkWithClasses('deepfool_clip', clipped.images);
+      expectGoldenEqual(await clipped.iterations.data(), golden.output('deepfool_clip_iters'), 'deepfool_clip_iters');
       const bimOptions = { eps, stepSize: golden.number('bim_alpha'), steps: golden.number('bim_steps') };
       await checkWithClasses('bim', bim(net, x, y, bimOptions));
       net.dispose();

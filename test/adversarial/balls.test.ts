@@ -271,6 +271,26 @@ describe('kinds of pgd', () => {
     }),
   );
 
+  it(
+    'leave the images alone in a ball without extent',
+    scoped(async () => {
+      const [net, [x, y]] = [network(), batch(3)];
+      const eps = 0;
+      const natural = await x.floats();
+      for (const image of [
+        bim(net, x, y, { eps }),
+        cwLinf(net, x, y, { eps, steps: 4 }),
+        ffgsm(net, x, y, { eps }),
+        rfgsm(net, x, y, { eps }),
+        pgd(net, x, y, { norm: 'l2', eps, stepSize: 1, steps: 4 }),
+        pgd(net, x, y, { norm: 'l1', eps, stepSize: 1, steps: 4 }),
+      ]) {
+        expect(await image.floats()).toEqual(natural);
+      }
+      net.dispose();
+    }),
+  );
+
   it('refuse what makes no sense', () => {
     device.scope(() => {
       const [net, [x, y]] = [network(), batch(2)];
