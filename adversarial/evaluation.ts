@@ -11,7 +11,7 @@ import { formatShape } from '../engine/shape.js';
 import { tuneAtFirstUse } from '../engine/tune.js';
 import type { Tensor } from '../engine/tensor.js';
 import { Module } from '../nn/module.js';
-import type { Attack } from './attacks/attack.js';
+import type { Attack, RecordedAttack } from './attacks/attack.js';
 import { EvaluationTally, type BatchOutcome, type Evaluation } from './evaluation-tally.js';
 import { inEvalMode, logitsOf, type Model } from './model.js';
 
@@ -60,10 +60,10 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
   const started = performance.now();
   const tally = new EvaluationTally(dataset, attacks, examples);
   // Every attack starts the same stream, so that adding one changes nothing for the others.
-  const sources = Object.values(attacks).map((attack) => ({
-    attack,
-    generator: new Generator(seed, { purpose: 'start' }),
-  }));
+  const sources = Object.values(attacks).map((attack) => {
+    if (attack.hosted) throw new ArgumentError('evaluate: takes recorded attacks alone');
+    return { attack, generator: new Generator(seed, { purpose: 'start' }) };
+  });
   const [measure, measureWithImages] = [false, true].map((withImages) =>
     compile((x: Tensor, classes: Tensor) => measureBatch({ model, dataset, sources, withImages }, x, classes)),
   );
@@ -92,7 +92,7 @@ export async function evaluate(model: Model, dataset: Dataset, options: Evaluate
 interface Measurement {
   readonly model: Model;
   readonly dataset: Dataset;
-  readonly sources: readonly { readonly attack: Attack; readonly generator: Generator }[];
+  readonly sources: readonly { readonly attack: RecordedAttack; readonly generator: Generator }[];
   /** Whether to read the adversarial images back. */
   readonly withImages: boolean;
 }
@@ -108,7 +108,7 @@ function measureBatch({ model, dataset, sources, withImages }: Measurement, x: T
   const natural = evalLogits(model, x, dataset);
   const parts = [natural];
   for (const { attack, generator } of sources) {
-    const adversarial = attack.run(model, x, classes, generator);
+    const adversarial = attack.run(model, x, classes, { generator });
     const logits = evalLogits(model, adversarial, dataset);
     const { joint } = noGrad(device, () => mutualInformationParts(natural, logits, { symmetrize: false }));
     parts.push(logits, joint, ...(withImages ? [adversarial] : []));

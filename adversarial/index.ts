@@ -1,5 +1,5 @@
 /** Attacks, objectives, training and evaluation. */
-export type { Attack } from './attacks/attack.js';
+export type { Attack, AttackRandom, HostedAttack, HostedRun, RecordedAttack } from './attacks/attack.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
 export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
 export { deepfool, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';

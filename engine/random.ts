@@ -193,6 +193,16 @@ export class Generator {
     return start;
   }
 
+  /**
+   * Moves on by 2^32 blocks, and returns where they start: for a matrix of numbers whose rows have numbers of their own, each
+   * as many blocks as it needs, and of which only some rows are made.
+   */
+  reserveRows(): GeneratorState {
+    const start = this.reserve(0);
+    this.#offset = addU64(this.#offset, TWO_32);
+    return start;
+  }
+
   /** `n` uniform unsigned 32-bit integers. */
   words(n: number): Uint32Array<ArrayBuffer> {
     checkCount('words', n);

@@ -3,6 +3,8 @@
 // KIND == uniform: (upper 24 bits - centre) * scale
 // KIND == normal:  the standard normal number in units of 2^-28, * scale
 // KIND == dropout: 0 where the upper 24 bits are below centre, else x * scale
+// BY_ROWS: the result is a matrix whose row r has the numbers of row rows[r] of a matrix with rows without end; each row
+// begins a block.
 
 struct Params {
   key: vec2u,
@@ -12,9 +14,22 @@ struct Params {
   blocks: u32,
   centre: u32,
   scale: f32,
+//#if BY_ROWS == 1
+  blocks_per_row: u32,
+  row_length: u32,
+//#end
 }
 @group(0) @binding(31) var<uniform> params: Params;
 
+//#if BY_ROWS == 1
+@group(0) @binding(0) var<storage, read> rows: array<u32>;
+//#if KIND == normal
+@group(0) @binding(1) var<storage, read> knots: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+//#else
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+//#end
+//#else
 //#if KIND == uniform
 @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
 //#else
@@ -24,6 +39,7 @@ struct Params {
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 //#end
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+//#end
 //#end
 
 // High 32 bits of a 64-bit product, by 16-bit halves.
@@ -64,6 +80,19 @@ fn normal_fixed(word: u32) -> i32 {
 }
 //#end
 
+// The elements of invocation i.
+fn put(i: u32, value: vec4f) {
+//#if BY_ROWS == 1
+  let start = 4u * (i % params.blocks_per_row);
+  let first = (i / params.blocks_per_row) * params.row_length + start;
+  for (var k = 0u; k < min(4u, params.row_length - start); k++) {
+    y[first + k] = value[k];
+  }
+//#else
+  y[i] = value;
+//#end
+}
+
 @compute @workgroup_size(64)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -74,17 +103,22 @@ fn main(
   if (i >= params.blocks) {
     return;
   }
-  let low = params.offset.x + i;
-  let high = params.offset.y + select(0u, 1u, low < i);
+//#if BY_ROWS == 1
+  let block = rows[i / params.blocks_per_row] * params.blocks_per_row + i % params.blocks_per_row;
+//#else
+  let block = i;
+//#end
+  let low = params.offset.x + block;
+  let high = params.offset.y + select(0u, 1u, low < block);
   let words = philox(vec4u(low, high, params.stream));
 //#if KIND == uniform
-  y[i] = vec4f(vec4i(words >> vec4u(8u)) - vec4i(i32(params.centre))) * params.scale;
+  put(i, vec4f(vec4i(words >> vec4u(8u)) - vec4i(i32(params.centre))) * params.scale);
 //#end
 //#if KIND == normal
   let fixed = vec4i(normal_fixed(words.x), normal_fixed(words.y), normal_fixed(words.z), normal_fixed(words.w));
-  y[i] = vec4f(fixed) * params.scale;
+  put(i, vec4f(fixed) * params.scale);
 //#end
 //#if KIND == dropout
-  y[i] = select(vec4f(0), x[i] * params.scale, (words >> vec4u(8u)) >= vec4u(params.centre));
+  put(i, select(vec4f(0), x[i] * params.scale, (words >> vec4u(8u)) >= vec4u(params.centre)));
 //#end
 }

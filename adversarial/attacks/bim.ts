@@ -1,6 +1,6 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { Attack } from './attack.js';
+import type { RecordedAttack } from './attack.js';
 import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
@@ -26,7 +26,7 @@ export function bim(model: Model, x: Tensor, labels: Tensor, options: BimOptions
 }
 
 /** {@link bim} with settings, which are checked at once; throws as it does. */
-export function bimAttack(options: BimOptions): Attack {
+export function bimAttack(options: BimOptions): RecordedAttack {
   const settings = asPgd(options);
   checkPgdOptions('bim', settings);
   return {

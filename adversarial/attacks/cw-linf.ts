@@ -1,6 +1,6 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { Attack } from './attack.js';
+import type { AttackRandom, RecordedAttack } from './attack.js';
 import { partOf } from './ball.js';
 import { cwLoss, type CwLossOptions } from './losses.js';
 import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
@@ -22,13 +22,13 @@ export function cwLinf(model: Model, x: Tensor, labels: Tensor, options: CwLinfO
 }
 
 /** {@link cwLinf} with settings, which are checked at once; throws as it does. */
-export function cwLinfAttack(options: Omit<CwLinfOptions, 'generator'>): Attack {
+export function cwLinfAttack(options: Omit<CwLinfOptions, keyof AttackRandom>): RecordedAttack {
   const settings = asPgd(options);
   checkPgdOptions('cwLinf', settings);
   return {
     settings: { ...pgdSettings('cw-linf', settings), kappa: options.kappa ?? 50 },
     warnings: pgdWarnings(settings),
-    run: (model, x, labels, generator) => pgd(model, x, labels, { ...settings, generator }),
+    run: (model, x, labels, random) => pgd(model, x, labels, { ...settings, ...random }),
   };
 }
 

@@ -1,21 +1,18 @@
-import type { Generator } from '../../engine/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { Attack } from './attack.js';
+import type { AttackRandom, RecordedAttack } from './attack.js';
 import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, type PgdOptions } from './pgd.js';
 
 /** Options of {@link ffgsm}. */
-export interface FfgsmOptions extends ClipOptions {
+export interface FfgsmOptions extends ClipOptions, Partial<AttackRandom> {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
   /** 1.25 eps unless told, as published. */
   readonly stepSize?: number;
   /** A point to start from, in place of a random one. */
   readonly start?: Tensor;
-  /** Where the random start comes from; the device's own stream for starts unless told. */
-  readonly generator?: Generator | undefined;
   /** What the step raises; the cross-entropy unless told. */
   readonly loss?: AttackLoss;
 }
@@ -29,12 +26,12 @@ export function ffgsm(model: Model, x: Tensor, labels: Tensor, options: FfgsmOpt
 }
 
 /** {@link ffgsm} with settings, which are checked at once; throws as it does. */
-export function ffgsmAttack(options: Omit<FfgsmOptions, 'generator'>): Attack {
+export function ffgsmAttack(options: Omit<FfgsmOptions, keyof AttackRandom>): RecordedAttack {
   checkPgdOptions('ffgsm', asPgd(options));
   return {
     settings: pgdSettings('ffgsm', asPgd(options)),
     warnings: [],
-    run: (model, x, labels, generator) => ffgsm(model, x, labels, { ...options, generator }),
+    run: (model, x, labels, random) => ffgsm(model, x, labels, { ...options, ...random }),
   };
 }
 

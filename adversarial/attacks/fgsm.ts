@@ -1,6 +1,6 @@
 import type { Tensor } from '../../engine/tensor.js';
 import { inEvalMode, type Model } from '../model.js';
-import type { Attack } from './attack.js';
+import type { RecordedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
 import { linfStep } from './linf.js';
@@ -42,7 +42,7 @@ export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptio
 }
 
 /** {@link fgsm} with settings, which are checked at once; throws as it does. */
-export function fgsmAttack(options: FgsmOptions): Attack {
+export function fgsmAttack(options: FgsmOptions): RecordedAttack {
   checkBall('fgsm', options.eps, options);
   return {
     settings: { attack: 'fgsm', norm: 'linf', eps: options.eps },

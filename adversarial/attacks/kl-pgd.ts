@@ -2,7 +2,7 @@ import { noGrad } from '../../engine/autograd.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import { klDivergence } from '../objectives/losses.js';
-import type { Attack } from './attack.js';
+import type { AttackRandom, RecordedAttack } from './attack.js';
 import { checkBatch } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
 
@@ -24,11 +24,11 @@ export function klPgd(model: Model, x: Tensor, labels: Tensor, options: KlPgdOpt
 }
 
 /** {@link klPgd} with settings, which are checked at once; throws as it does. */
-export function klPgdAttack(options: Omit<KlPgdOptions, 'generator'>): Attack {
+export function klPgdAttack(options: Omit<KlPgdOptions, keyof AttackRandom>): RecordedAttack {
   checkPgdOptions('klPgd', options);
   return {
     settings: pgdSettings('kl-pgd', { start: 'normal', ...options }),
     warnings: pgdWarnings(options),
-    run: (model, x, labels, generator) => klPgd(model, x, labels, { ...options, generator }),
+    run: (model, x, labels, random) => klPgd(model, x, labels, { ...options, ...random }),
   };
 }

@@ -3,19 +3,18 @@ import { compile } from '../../engine/compile.js';
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { add, clamp, eq, gt, logicalAnd, logicalNot, logicalOr, ne, to, where } from '../../engine/ops/elementwise.js';
 import { reshape, slice } from '../../engine/ops/movement.js';
-import { generatorOf, rand, randn } from '../../engine/ops/random.js';
+import { rand, randn } from '../../engine/ops/random.js';
 import { argmax } from '../../engine/ops/reduce.js';
-import type { Generator } from '../../engine/random.js';
-import { formatShape, sameShape, type Shape } from '../../engine/shape.js';
+import { formatShape, sameShape } from '../../engine/shape.js';
 import { Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
-import type { Attack } from './attack.js';
+import type { Attack, AttackRandom, RecordedAttack } from './attack.js';
 import { checkBall, checkLength, type BallStep, type ClipOptions, type Norm } from './ball.js';
 import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
 import { l1Start, l1StartNumbers, l1Step } from './l1.js';
 import { l2Start, l2StartNumbers, l2Step } from './l2.js';
 import { linfStep, type LinfStep } from './linf.js';
-import { perImage, perSample } from './rows.js';
+import { perImage, perSample, type Draw } from './rows.js';
 
 /**
  * Projected gradient descent: Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards deep learning models resistant to adversarial
@@ -50,15 +49,13 @@ export interface PgdBudget {
 }
 
 /** Options of {@link pgd}. */
-export interface PgdOptions extends PgdBudget, ClipOptions {
+export interface PgdOptions extends PgdBudget, ClipOptions, Partial<AttackRandom> {
   /** The ball's norm; 'linf' unless told. */
   readonly norm?: Norm;
   /** 'uniform' unless told. */
   readonly start?: PgdStart;
   /** How often to start anew, at another point; each sample keeps its worst end. 1 unless told. */
   readonly restarts?: number;
-  /** Where a random start comes from; the device's own stream for starts unless told. */
-  readonly generator?: Generator | undefined;
   /** What the steps raise; the cross-entropy unless told. */
   readonly loss?: AttackLoss;
 }
@@ -66,8 +63,9 @@ export interface PgdOptions extends PgdBudget, ClipOptions {
 /**
  * Adversarial versions of images `x` `[m, ...]` (f32, in the range of the data) with classes `labels` (i32 `[m]`), by projected
  * gradient descent. Only records work; memory does not grow with the number of steps. The model runs in evaluation mode and gets
- * its modes back; parameters, gradients and running statistics stay as they are. A random start takes a whole number of the
- * generator's blocks for each sample, so cutting the same samples into other batches gives each the same start.
+ * its modes back; parameters, gradients and running statistics stay as they are. Random starts come from the option `generator`, or else
+ * the device's own stream for starts. Each sample takes a whole number of its blocks, so cutting the same samples into other batches
+ * gives each the same start; and with `samples` those of its number, wherever it is.
  *
  * Its step is captured and replayed (see `compile`). To attack batch after batch, compile all of it, as the trainer and the evaluation
  * do: `const attack = compile((x, labels) => pgd(model, x, labels, options))`.
@@ -82,17 +80,17 @@ export function pgd(model: Model, x: Tensor, labels: Tensor, options: PgdOptions
 }
 
 /** {@link pgd} with settings, which are checked at once; throws as it does. */
-export function pgdAttack(options: Omit<PgdOptions, 'generator'>): Attack {
+export function pgdAttack(options: Omit<PgdOptions, keyof AttackRandom>): RecordedAttack {
   checkPgdOptions('pgd', options);
   return {
     settings: pgdSettings('pgd', options),
     warnings: pgdWarnings(options),
-    run: (model, x, labels, generator) => pgd(model, x, labels, { ...options, generator }),
+    run: (model, x, labels, random) => pgd(model, x, labels, { ...options, ...random }),
   };
 }
 
 /** What a report says of an attack that is a kind of `pgd`. */
-export function pgdSettings(attack: string, options: Omit<PgdOptions, 'generator'>): Attack['settings'] {
+export function pgdSettings(attack: string, options: Omit<PgdOptions, keyof AttackRandom>): Attack['settings'] {
   const { eps, stepSize, steps, start = 'uniform', norm = 'linf', restarts = 1 } = options;
   const from = typeof start === 'string' ? start : 'given';
   return { attack, norm, eps, stepSize, steps, start: from, ...(restarts > 1 && { restarts }) };
@@ -239,7 +237,7 @@ export function checkPgdOptions(caller: string, options: PgdOptions): LinfStep {
 function startsOf(
   x: Tensor,
   step: LinfStep,
-  { start = 'uniform', norm = 'linf', restarts = 1, generator: given }: Omit<PgdOptions, 'eps' | 'stepSize'>,
+  { start = 'uniform', norm = 'linf', restarts = 1, ...random }: Omit<PgdOptions, 'eps' | 'stepSize'>,
 ): (climb: number) => Tensor {
   const { device } = x;
   if (start === 'none') return () => x;
@@ -251,25 +249,24 @@ function startsOf(
     }
     return () => start;
   }
-  const how = { device, generator: given ?? generatorOf(device, 'start') };
   const size = x.size / (x.shape[0] ?? 1);
-  const draw = (count: number, numbers: (shape: Shape) => Tensor): ((climb: number) => Tensor) => {
-    const all = noGrad(device, () => perSample([x.shape[0] ?? 0, restarts * count], numbers));
+  const draw = (count: number, numbers: Draw): ((climb: number) => Tensor) => {
+    const all = noGrad(device, () => perSample(x, [x.shape[0] ?? 0, restarts * count], random, numbers));
     return (climb) => slice(all, [null, { start: climb * count, end: (climb + 1) * count }]);
   };
   if (start === 'normal') {
-    const noise = draw(size, (shape) => randn(shape, { ...how, std: NORMAL_START_STD }));
+    const noise = draw(size, (shape, how) => randn(shape, { ...how, std: NORMAL_START_STD }));
     return (climb) => add(x, reshape(noise(climb), x.shape));
   }
   if (norm === 'l2') {
-    const noise = draw(l2StartNumbers(size), (shape) => randn(shape, how));
+    const noise = draw(l2StartNumbers(size), randn);
     return (climb) => l2Start(x, noise(climb), numbers(step));
   }
   if (norm === 'l1') {
-    const noise = draw(l1StartNumbers(size), (shape) => rand(shape, how));
+    const noise = draw(l1StartNumbers(size), rand);
     return (climb) => l1Start(x, noise(climb), numbers(step));
   }
-  const noise = draw(size, (shape) => rand(shape, { ...how, bound: step.eps }));
+  const noise = draw(size, (shape, how) => rand(shape, { ...how, bound: step.eps }));
   const { clipMin: min, clipMax: max } = step;
   return (climb) => clamp(add(x, reshape(noise(climb), x.shape)), { min, max });
 }

@@ -1,18 +1,17 @@
 import { noGrad } from '../../engine/autograd.js';
 import { ArgumentError } from '../../engine/errors.js';
 import { add, clamp, mul, sign } from '../../engine/ops/elementwise.js';
-import { generatorOf, randn } from '../../engine/ops/random.js';
-import type { Generator } from '../../engine/random.js';
+import { randn } from '../../engine/ops/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { Attack } from './attack.js';
+import type { AttackRandom, RecordedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch, type AttackLoss } from './input-gradient.js';
 import { pgd } from './pgd.js';
 import { perSample } from './rows.js';
 
 /** Options of {@link rfgsm}. */
-export interface RfgsmOptions extends ClipOptions {
+export interface RfgsmOptions extends ClipOptions, Partial<AttackRandom> {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
   /**
@@ -26,8 +25,6 @@ export interface RfgsmOptions extends ClipOptions {
   readonly steps?: number;
   /** A point to start from, in place of the random step's end. */
   readonly start?: Tensor;
-  /** Where the random step comes from; the device's own stream for starts unless told. */
-  readonly generator?: Generator | undefined;
   /** What the steps raise; the cross-entropy unless told. */
   readonly loss?: AttackLoss;
 }
@@ -42,12 +39,12 @@ export function rfgsm(model: Model, x: Tensor, labels: Tensor, options: RfgsmOpt
   const { eps, stepSize, steps, clipMin, clipMax, definition } = resolved(options);
   checkBatch('rfgsm', x, labels);
   const { device } = x;
-  const { loss, start: given, generator = generatorOf(device, 'start') } = options;
+  const { loss, start: given } = options;
   return device.scope(() => {
     const start =
       given ??
       noGrad(device, () => {
-        const direction = sign(perSample(x.shape, (shape) => randn(shape, { device, generator })));
+        const direction = sign(perSample(x, x.shape, options, randn));
         return clamp(add(x, mul(direction, stepSize)), { min: clipMin, max: clipMax });
       });
     const length = definition === 'tramer' ? eps - stepSize : stepSize;
@@ -57,12 +54,12 @@ export function rfgsm(model: Model, x: Tensor, labels: Tensor, options: RfgsmOpt
 }
 
 /** {@link rfgsm} with settings, which are checked at once; throws as it does. */
-export function rfgsmAttack(options: Omit<RfgsmOptions, 'generator'>): Attack {
+export function rfgsmAttack(options: Omit<RfgsmOptions, keyof AttackRandom>): RecordedAttack {
   const { eps, stepSize, steps, definition } = resolved(options);
   return {
     settings: { attack: 'rfgsm', norm: 'linf', eps, definition, stepSize, steps },
     warnings: [],
-    run: (model, x, labels, generator) => rfgsm(model, x, labels, { ...options, generator }),
+    run: (model, x, labels, random) => rfgsm(model, x, labels, { ...options, ...random }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Tensors of random numbers and dropout, with the values that the CPU's {@link Generator} gives, bit for bit. */
 import randomSource from '../../shaders/random.wgsl';
 import type { Device } from '../device.js';
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, ShapeError } from '../errors.js';
 import { defineKernel, floatWord, foldWorkgroups, type Kernel, type Scalar, type Word } from '../kernel.js';
 import { normalKnots } from '../normal.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
@@ -14,12 +14,14 @@ import {
   type Purpose,
   type Seed,
 } from '../random.js';
-import { checkShape, sizeOf, type Shape } from '../shape.js';
+import { checkShape, formatShape, sizeOf, type Shape } from '../shape.js';
 import { keep, type Tensor } from '../tensor.js';
 import { tensor } from './create.js';
 
 const uniformKernel = defineKernel({ name: 'random', source: randomSource, bindings: ['write'] });
 const normalKernel = defineKernel({ name: 'random', source: randomSource, bindings: ['read', 'write'] });
+const uniformRowsKernel = defineKernel({ name: 'random', source: randomSource, bindings: ['read', 'write'] });
+const normalRowsKernel = defineKernel({ name: 'random', source: randomSource, bindings: ['read', 'read', 'write'] });
 const dropoutKernel = defineKernel({ name: 'random', source: randomSource, bindings: ['read', 'write'] });
 
 /** Where random tensors are made, and from which numbers. */
@@ -29,6 +31,12 @@ export interface RandomOptions {
   readonly generator?: Generator | undefined;
   /** Starts a new stream of this seed, so that the same call gives the same values. */
   readonly seed?: Seed | undefined;
+  /**
+   * Numbers of the rows, i32 `[m]`: row i of the result `[m, ...]` gets the numbers of row `rows[i]`, which depend on nothing else. So
+   * the same rows in another order, or fewer of them, get the same numbers. The generator then moves on by 2^32 blocks; the
+   * largest number of a row times the blocks of one (ceil(size / 4)) has to be below that.
+   */
+  readonly rows?: Tensor | undefined;
 }
 
 /** Options of {@link rand}. */
@@ -96,20 +104,23 @@ interface Launch {
   readonly kernel: Kernel;
   readonly kind: 'uniform' | 'normal' | 'dropout';
   readonly input?: Tensor;
+  readonly rows?: Tensor | undefined;
   readonly output: Tensor;
   readonly start: () => GeneratorState;
   readonly centre?: number;
   readonly scale: Scalar;
 }
 
-function launch({ kernel, kind, input, output, start, centre = 0, scale }: Launch): void {
+function launch({ kernel, kind, input, rows, output, start, centre = 0, scale }: Launch): void {
   if (output.size === 0) return;
-  const blocks = Math.ceil(output.size / WORDS_PER_BLOCK);
+  const rowLength = output.size / (rows?.size ?? 1);
+  const blocksPerRow = Math.ceil(rowLength / WORDS_PER_BLOCK);
+  const blocks = blocksPerRow * (rows?.size ?? 1);
   output.device.dispatch({
     kernel,
-    constants: { KIND: kind },
-    buffers: input ? [input.range, output.range] : [output.range],
-    uniforms: [...stateWords(start), blocks, centre, floatWord(scale)],
+    constants: { KIND: kind, BY_ROWS: rows ? 1 : 0 },
+    buffers: [...(rows ? [rows.range] : []), ...(input ? [input.range] : []), output.range],
+    uniforms: [...stateWords(start), blocks, centre, floatWord(scale), ...(rows ? [blocksPerRow, rowLength] : [])],
     workgroups: foldWorkgroups(Math.ceil(blocks / 64)),
     label: kind,
   });
@@ -120,19 +131,33 @@ function stateWords(start: () => GeneratorState): Word[] {
   return (['seed', 'offset', 'stream'] as const).flatMap((part) => [() => start()[part][0], () => start()[part][1]]);
 }
 
+/** Where the numbers of a shape start. */
+function reserved(op: string, shape: Shape, options: RandomOptions): () => GeneratorState {
+  const { device, rows } = options;
+  if (!rows) return device.perRun(() => chooseGenerator(op, options).reserve(sizeOf(shape)));
+  if (rows.dtype !== 'i32' || rows.rank !== 1 || shape.length === 0 || rows.size !== shape[0]) {
+    throw new ShapeError(
+      `${op}: rows are ${rows.dtype} ${formatShape(rows.shape)} for numbers ${formatShape(shape)}; expected i32, one for each of the first axis`,
+    );
+  }
+  return device.perRun(() => chooseGenerator(op, options).reserveRows());
+}
+
 /**
  * Uniform numbers in [0, 1), multiples of 2^-24; with `bound`, in [-bound, bound).
  *
- * Throws an `ArgumentError` for a bound that is negative or not finite, or for both a seed and a generator.
+ * Throws an `ArgumentError` for a bound that is negative or not finite, or for both a seed and a generator; a `ShapeError` for rows
+ * that do not fit the shape.
  */
 export function rand(shape: Shape, options: RandOptions): Tensor {
   checkShape('rand', shape);
   const { bound } = options;
   const { centre, scale: fixed } = uniformScale(typeof bound === 'function' ? bound() : bound);
   const scale = typeof bound === 'function' ? () => uniformScale(bound()).scale : fixed;
-  const start = options.device.perRun(() => chooseGenerator('rand', options).reserve(sizeOf(shape)));
+  const { rows } = options;
+  const start = reserved('rand', shape, options);
   const output = options.device.empty(shape, 'f32');
-  launch({ kernel: uniformKernel, kind: 'uniform', output, start, centre, scale });
+  launch({ kernel: rows ? uniformRowsKernel : uniformKernel, kind: 'uniform', rows, output, start, centre, scale });
   return output;
 }
 
@@ -141,14 +166,17 @@ export function rand(shape: Shape, options: RandOptions): Tensor {
  * `std`; see `engine/normal.ts`). Their bits are the CPU's; where `std` is no power of two this supposes that the GPU
  * rounds products to nearest, as all do.
  *
- * Throws an `ArgumentError` for a `std` that is negative or not finite, or for both a seed and a generator.
+ * Throws an `ArgumentError` for a `std` that is negative or not finite, or for both a seed and a generator; a `ShapeError` for rows
+ * that do not fit the shape.
  */
 export function randn(shape: Shape, options: RandnOptions): Tensor {
   checkShape('randn', shape);
   const scale = normalScale(options.std ?? 1);
-  const start = options.device.perRun(() => chooseGenerator('randn', options).reserve(sizeOf(shape)));
-  const output = options.device.empty(shape, 'f32');
-  launch({ kernel: normalKernel, kind: 'normal', input: knotTable(options.device), output, start, scale });
+  const { device, rows } = options;
+  const start = reserved('randn', shape, options);
+  const output = device.empty(shape, 'f32');
+  const kernel = rows ? normalRowsKernel : normalKernel;
+  launch({ kernel, kind: 'normal', input: knotTable(device), rows, output, start, scale });
   return output;
 }
 

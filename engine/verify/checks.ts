@@ -284,7 +284,12 @@ const RANDOM: KernelCase = {
     const count = 1027;
     const ones = tensor(new Float32Array(count).fill(1), { device });
     const mask = new Generator(24, { purpose: 'dropout' }).uniform(count);
+    const rows = tensor([5, 2], { device, dtype: 'i32' });
+    // A row of 7 takes two blocks, 8 numbers.
+    const picked = (all: Float32Array): number[] => [5, 2].flatMap((row) => [...all.subarray(8 * row, 8 * row + 7)]);
     return [
+      { got: rand([2, 7], { device, seed: 22, rows }), expected: picked(new Generator(22).uniform(48)) },
+      { got: randn([2, 7], { device, seed: 23, rows }), expected: picked(new Generator(23).normal(48)) },
       { got: rand([count], { device, seed: 22 }), expected: new Generator(22).uniform(count) },
       { got: randn([count], { device, seed: 23 }), expected: new Generator(23).normal(count) },
       {

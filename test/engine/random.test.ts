@@ -91,6 +91,31 @@ describe.each(SIZES)('%d numbers', (n) => {
 });
 
 describe('rand and randn', () => {
+  it('give a row the numbers of its number, whatever else is drawn', async () => {
+    const words = (perRow: number): number => 4 * Math.ceil(perRow / 4);
+    for (const [numbers, perRow] of [
+      [[5, 0, 3, 5], 7],
+      [[2], 1],
+      [[1, 0], 8],
+      [[70_000], 70],
+    ] as const) {
+      const rows = tensor([...numbers], { device, dtype: 'i32' });
+      const pick = (all: Float32Array): Float32Array<ArrayBuffer> =>
+        Float32Array.from(numbers.flatMap((row) => [...all.slice(row * words(perRow), row * words(perRow) + perRow)]));
+      const count = (Math.max(...numbers) + 1) * words(perRow);
+      const shape = [numbers.length, perRow];
+      await expectBits(
+        rand(shape, { device, generator: start(), rows, bound: 0.3 }),
+        pick(start().uniform(count, 0.3)),
+      );
+      await expectBits(randn(shape, { device, generator: start(), rows }), pick(start().normal(count)));
+    }
+    const generator = new Generator(3);
+    rand([1, 2], { device, generator, rows: tensor([0], { device, dtype: 'i32' }) });
+    expect(generator.state().offset).toEqual([0, 1]);
+    expect(() => rand([2], { device, rows: tensor([0], { device, dtype: 'i32' }) })).toThrow(ShapeError);
+  });
+
   it('agree far into the tail', async () => {
     const expected = new Generator(8).normal(1 << 20);
     expect(expected.some((value) => Math.abs(value) > 4.7)).toBe(true);
