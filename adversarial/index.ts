@@ -1,5 +1,16 @@
 /** Attacks, objectives, training and evaluation. */
 export type { Attack, AttackRandom, HostedAttack, HostedRun, RecordedAttack } from './attacks/attack.js';
+export {
+  apgd,
+  apgdAttack,
+  apgdCheckpoints,
+  apgdTargeted,
+  apgdTargetedAttack,
+  type ApgdOptions,
+  type ApgdResult,
+  type ApgdTargetedOptions,
+  type ApgdTargetedResult,
+} from './attacks/apgd.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
 export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
 export { deepfool, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';

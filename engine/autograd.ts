@@ -181,12 +181,13 @@ function differentiate(
       );
       const run = (): readonly (Tensor | undefined)[] => node.backward(grads, needs, createGraph);
       const results = createGraph ? run() : device.scope(run);
+      // Before they are added to others, which frees them.
+      device.inspect(`backward of ${node.name}`, results);
       node.inputs.forEach((input, index) => {
         const gradient = results[index];
         if (gradient && needs[index]) pending.add(input, gradient);
       });
       pending.settle(node.outputs, results);
-      device.inspect(`backward of ${node.name}`, results);
     }
     for (const input of inputs) pending.complete(input);
     return pending.grads;

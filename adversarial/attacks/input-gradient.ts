@@ -20,14 +20,27 @@ export const sampleCrossEntropy: AttackLoss = (logits, labels) => crossEntropy(l
  * Runs in the mode that the model is in.
  */
 export function inputGradient(model: Model, point: Tensor, labels: Tensor, loss: AttackLoss): Tensor {
+  return point.device.scope(() => lossAt(model, point, labels, loss).gradient);
+}
+
+/** A point as an attack sees it: the logits, the loss, and the gradient of its sum with respect to the images. None has a graph. */
+export interface LossAt {
+  readonly logits: Tensor;
+  readonly value: Tensor;
+  readonly gradient: Tensor;
+}
+
+/** The attack's loss at `point` and its gradient, in the mode that the model is in. */
+export function lossAt(model: Model, point: Tensor, labels: Tensor, loss: AttackLoss): LossAt {
   const { device } = point;
   return device.scope(() =>
     enableGrad(device, () => {
       const leaf = point.detach().requireGrad();
-      const raised = loss(logitsOf(model, leaf), labels);
-      const [gradient] = grad(raised, [leaf], { gradOutput: onesLike(raised) });
+      const logits = logitsOf(model, leaf);
+      const value = loss(logits, labels);
+      const [gradient] = grad(value, [leaf], { gradOutput: onesLike(value) });
       if (!gradient) throw new ShapeError('inputGradient: the loss has no gradient');
-      return gradient;
+      return { logits: logits.detach(), value: value.detach(), gradient };
     }),
   );
 }

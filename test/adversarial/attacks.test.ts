@@ -7,15 +7,19 @@ import {
   ShapeError,
   argmax,
   clamp,
+  detectAnomaly,
   grad,
   noGrad,
   sign,
+  slice,
   tensor,
+  where,
   type Device,
   type Tensor,
 } from '../../engine/index.js';
 import { Dropout, Linear, Sequential, saveStateDict, type Module } from '../../nn/index.js';
 import {
+  apgd,
   bim,
   budgetWarning,
   cwLinf,
@@ -50,8 +54,18 @@ afterAll(() => {
 const scoped = (body: () => Promise<void>) => () => device.scope(body);
 
 describe('golden attacks', () => {
-  it.each(loadGolden('attacks').cases)('follow the reference trajectories in $id', async (golden) => {
-    await device.scope(async () => {
+  // Loops capture their step; while anomalies are watched for they run eagerly instead.
+  const modes = loadGolden('attacks').cases.flatMap((golden) => [
+    { id: golden.id, golden, mode: 'captured', run: (body: () => Promise<void>) => device.scope(body) },
+    {
+      id: golden.id,
+      golden,
+      mode: 'eager',
+      run: (body: () => Promise<void>) => device.scope(() => detectAnomaly(device, body)),
+    },
+  ]);
+  it.each(modes)('follow the reference trajectories in $id, $mode', async ({ golden, run }) => {
+    await run(async () => {
       const net = new AttackNet(golden, device);
       const input = (name: string): Tensor => goldenInput(golden, name, device);
       const [x, y, eps] = [input('x'), input('y'), golden.number('eps')];
@@ -125,6 +139,30 @@ describe('golden attacks', () => {
       expectGoldenEqual(await clipped.iterations.data(), golden.output('deepfool_clip_iters'), 'deepfool_clip_iters');
       const bimOptions = { eps, stepSize: golden.number('bim_alpha'), steps: golden.number('bim_steps') };
       await checkWithClasses('bim', bim(net, x, y, bimOptions));
+
+      // The fixture leaves the last sample out.
+      const firstOf = (all: Tensor): Tensor => slice(all, [{ end: (x.shape[0] ?? 0) - 1 }]);
+      for (const loss of ['ce', 'dlr'] as const) {
+        const found = apgd(net, firstOf(x), firstOf(y), {
+          eps,
+          steps: golden.number('apgd_iters'),
+          loss,
+          start: firstOf(uniform),
+        });
+        const key = (name: string): string => `apgd_${loss}_${name}`;
+        await check(key('best'), found.best);
+        expectGolden(
+          await found.bestLoss.floats(),
+          golden.output(key('best_loss')),
+          goldenTolerance.attacks,
+          key('best_loss'),
+        );
+        expectGoldenEqual(await found.robust.data(), golden.output(key('robust')), key('robust'));
+        expectGolden(await found.stepSize.floats(), golden.output(key('step')), goldenTolerance.attacks, key('step'));
+        // Where no point was misclassified, the fixture has the start.
+        const adversarial = where(found.robust.reshape([-1, 1, 1, 1]), firstOf(uniform), found.images);
+        await check(key('adv'), adversarial);
+      }
       net.dispose();
     });
   });

@@ -11,6 +11,7 @@ import {
   matmul,
   mul,
   profile,
+  relu,
   sqrt,
   sum,
   tensor,
@@ -28,6 +29,15 @@ afterEach(() => {
 });
 
 describe('detectAnomaly', () => {
+  it('lets gradients through that are the sum of several', async () => {
+    const x = tensor([1, 2, 3], { device }).requireGrad();
+    const gradient = await detectAnomaly(device, () => {
+      const [found] = grad(sum(mul(x, x).add(x.mul(relu(x)))), [x]);
+      return found?.data();
+    });
+    expect([...(gradient ?? [])]).toEqual([4, 8, 12]);
+  });
+
   it('names the first operation, the element and the caller', async () => {
     const x = tensor([1, 2, 200, 3], { device });
     const failing = detectAnomaly(device, () => log(exp(x)).mul(2).data());
