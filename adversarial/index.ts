@@ -16,6 +16,7 @@ export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
 export { deepfool, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';
 export { ffgsm, ffgsmAttack, type FfgsmOptions } from './attacks/ffgsm.js';
 export { fgsm, fgsmAttack, type FgsmOptions } from './attacks/fgsm.js';
+export { inTurn } from './attacks/in-turn.js';
 export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';
 export { rfgsm, rfgsmAttack, type RfgsmOptions } from './attacks/rfgsm.js';
 export type { ClipOptions, Norm } from './attacks/ball.js';
@@ -40,7 +41,9 @@ export type {
   EvaluationExample,
   JointDistribution,
   VersionResult,
+  WorstExample,
 } from './evaluation-tally.js';
+export type { EvaluatedBatch, PerturbationSizes } from './evaluation-batch.js';
 export { inEvalMode, logitsOf, type Model } from './model.js';
 export * from './objectives/losses.js';
 export { ALP_DEFAULTS, alp, type AlpOptions } from './objectives/alp.js';

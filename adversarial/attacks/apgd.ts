@@ -1,5 +1,6 @@
 import { noGrad } from '../../engine/autograd.js';
-import { compile } from '../../engine/compile.js';
+import { compile, type Compiled } from '../../engine/compile.js';
+import type { Device } from '../../engine/device.js';
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { full, zeros } from '../../engine/ops/create.js';
 import {
@@ -28,7 +29,7 @@ import { argmax, max } from '../../engine/ops/reduce.js';
 import { topk } from '../../engine/ops/sort.js';
 import { norm as lengthOf } from '../../engine/ops/statistics.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
-import type { Tensor } from '../../engine/tensor.js';
+import { keep, type Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { AttackRandom, HostedAttack, HostedRun } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
@@ -100,6 +101,9 @@ const CARRIED = [
 
 type State = Readonly<Record<(typeof CARRIED)[number], Tensor>>;
 
+/** What every iteration changes; the rest changes at checkpoints. */
+type Changed = Omit<State, 'stepSize' | 'bestBefore' | 'halved'>;
+
 /** Part of an iteration that is the step; the rest is momentum. */
 const STEP_PART = 0.75;
 
@@ -117,7 +121,13 @@ const TINY = 1e-12;
 export function apgd(model: Model, x: Tensor, labels: Tensor, options: ApgdOptions): ApgdResult {
   const settings = checkOptions('apgd', options);
   checkBatch('apgd', x, labels);
-  return x.device.scope(() => inEvalMode(model, () => climb(model, x, labels, settings, options)));
+  const climb = new Climb(model, x, labels, settings, options);
+  try {
+    while (climb.advance());
+    return climb.result();
+  } finally {
+    climb.dispose();
+  }
 }
 
 /** {@link apgd} with settings, which are checked at once; throws as it does. */
@@ -129,7 +139,12 @@ export function apgdAttack(options: Omit<ApgdOptions, keyof AttackRandom>): Host
     hosted: true,
     settings: { attack, norm, eps, steps },
     warnings: [],
-    run: async (model, x, labels, run) => imagesOf(apgd(model, x, labels, { ...options, ...run }), run),
+    run: async (model, x, labels, run) => {
+      checkBatch('apgd', x, labels);
+      return imagesOf(
+        await climbed(new Climb(model, x, labels, checkOptions('apgd', options), { ...options, ...run }), run),
+      );
+    },
   };
 }
 
@@ -159,20 +174,20 @@ export function apgdTargeted(
   const settings = checkOptions('apgdTargeted', options);
   checkCount('apgdTargeted', 'targets', targets);
   checkBatch('apgdTargeted', x, labels);
-  const { device } = x;
-  return device.scope(() =>
-    inEvalMode(model, () => {
-      const classes = rankedOthers(model, x, targets);
-      let found: ApgdTargetedResult | undefined;
-      for (const target of classes) {
-        const next = climb(model, x, labels, { ...settings, loss: targetedDlrLoss(target) }, rest);
-        const before = found;
-        found = before ? noGrad(device, () => merged(before, next)) : next;
+  return x.device.scope(() => {
+    const [first, ...others] = rankedOthers(model, x, targets);
+    const aim = (target: Tensor | undefined): ApgdTargetedResult => {
+      const climb = aimed(model, x, labels, target, settings, rest);
+      try {
+        while (climb.advance());
+        return climb.result();
+      } finally {
+        climb.dispose();
       }
-      if (!found) throw new ArgumentError('apgdTargeted: the model has a single class; needs at least 4');
-      return { images: found.images, robust: found.robust };
-    }),
-  );
+    };
+    const { images, robust } = others.reduce((found, target) => merged(found, aim(target)), aim(first));
+    return { images, robust };
+  });
 }
 
 /** {@link apgdTargeted} with settings, which are checked at once; throws as it does. */
@@ -184,35 +199,90 @@ export function apgdTargetedAttack(options: Omit<ApgdTargetedOptions, keyof Atta
     hosted: true,
     settings: { attack: 'apgd-t', norm, eps, steps, targets },
     warnings: [],
-    run: async (model, x, labels, run) => imagesOf(apgdTargeted(model, x, labels, { ...options, ...run }), run),
+    run: async (model, x, labels, run) => {
+      checkBatch('apgdTargeted', x, labels);
+      const [first, ...others] = rankedOthers(model, x, targets).map(keep);
+      const settings = checkOptions('apgdTargeted', options);
+      const aim = (target: Tensor | undefined): Promise<ApgdResult> =>
+        climbed(aimed(model, x, labels, target, settings, { ...options, ...run }), run);
+      try {
+        let found: ApgdTargetedResult = await aim(first);
+        for (const target of others) {
+          const [before, next] = [found, await aim(target)];
+          found = merged(before, next);
+          for (const each of [before, next]) release(each);
+        }
+        return imagesOf(found);
+      } finally {
+        for (const target of [first, ...others]) target?.dispose();
+      }
+    },
   };
+}
+
+/** The ascent towards one class. */
+function aimed(
+  model: Model,
+  x: Tensor,
+  labels: Tensor,
+  target: Tensor | undefined,
+  settings: Settings,
+  random: Partial<AttackRandom>,
+): Climb {
+  if (!target) throw new ArgumentError('apgdTargeted: the model has a single class; needs at least 4');
+  return new Climb(model, x, labels, { ...settings, loss: targetedDlrLoss(target) }, random);
 }
 
 /** The classes that rank second and after by the model's logits, each i32 `[m]`, `count` of them at most. */
 function rankedOthers(model: Model, x: Tensor, count: number): Tensor[] {
-  return noGrad(x.device, () => {
-    const logits = logitsOf(model, x);
-    const [m = 0, classes = 0] = logits.shape;
-    const ranked = topk(logits, Math.min(count + 1, classes), 1).indices;
-    return Array.from({ length: Math.min(count, classes - 1) }, (_, rank) =>
-      reshape(slice(ranked, [null, { start: rank + 1, end: rank + 2 }]), [m]),
-    );
-  });
+  const { device } = x;
+  return device.scope(() =>
+    noGrad(device, () => {
+      const logits = inEvalMode(model, () => logitsOf(model, x));
+      const [m = 0, classes = 0] = logits.shape;
+      const ranked = topk(logits, Math.min(count + 1, classes), 1).indices;
+      return Array.from({ length: Math.min(count, classes - 1) }, (_, rank) =>
+        reshape(slice(ranked, [null, { start: rank + 1, end: rank + 2 }]), [m]),
+      );
+    }),
+  );
 }
 
 function merged(before: ApgdTargetedResult, next: ApgdTargetedResult): ApgdTargetedResult {
-  return {
-    images: where(perImage(before.robust, next.images.shape), next.images, before.images),
-    robust: logicalAnd(before.robust, next.robust),
-  };
+  const { device, shape } = before.images;
+  return device.scope(() =>
+    noGrad(device, () => ({
+      images: where(perImage(before.robust, shape), next.images, before.images),
+      robust: logicalAnd(before.robust, next.robust),
+    })),
+  );
 }
 
-/** The images alone, once they are there. */
-async function imagesOf({ images, ...others }: ApgdTargetedResult, { signal }: HostedRun): Promise<Tensor> {
-  for (const tensor of Object.values(others)) tensor.dispose();
-  await images.device.sync();
-  signal?.throwIfAborted();
+/** Iterations between two waits for the GPU. */
+const ITERATIONS_AHEAD = 10;
+
+/** Climbs to the end, but for an abort, without running far ahead of the GPU. */
+async function climbed(climb: Climb, { signal }: HostedRun): Promise<ApgdResult> {
+  try {
+    for (let done = 1; climb.advance(); done++) {
+      if (done % ITERATIONS_AHEAD !== 0) continue;
+      await climb.device.sync();
+      signal?.throwIfAborted();
+    }
+    return climb.result();
+  } finally {
+    climb.dispose();
+  }
+}
+
+/** The images alone. */
+function imagesOf({ images, ...others }: ApgdTargetedResult): Tensor {
+  release(others);
   return images;
+}
+
+function release(tensors: Readonly<Record<string, Tensor>> | Partial<ApgdTargetedResult>): void {
+  for (const tensor of Object.values<Tensor>({ ...tensors })) tensor.dispose();
 }
 
 /**
@@ -241,45 +311,95 @@ interface Settings extends Required<ClipOptions> {
   readonly passes: number;
 }
 
-function climb(
-  model: Model,
-  x: Tensor,
-  labels: Tensor,
-  settings: Settings,
-  { start, ...random }: Pick<ApgdOptions, 'start' | keyof AttackRandom>,
-): ApgdResult {
-  const { device } = x;
-  const iterate = compile((images: Tensor, classes: Tensor, part: Tensor, ...carried: Tensor[]) => {
-    const state = Object.fromEntries(CARRIED.map((name, index) => [name, carried[index]])) as State;
-    return advance(model, images, classes, part, state, settings);
-  });
-  const checkpoints = apgdCheckpoints(settings.steps);
-  let state = noGrad(device, () => begin(model, x, labels, startOf(x, settings, start, random), settings));
-  try {
-    for (let done = 1, last = 0; done <= settings.steps; done++) {
-      const part = full([], done === 1 ? 1 : STEP_PART, { device });
-      const from = state;
-      state = { ...from, ...noGrad(device, () => iterate(x, labels, part, ...CARRIED.map((name) => from[name]))) };
-      free(from, state);
-      part.dispose();
-      if (!checkpoints.includes(done)) continue;
-      const before = state;
-      state = device.scope(() => noGrad(device, () => reconsider(before, done - last, settings)));
-      free(before, state);
-      last = done;
-    }
-  } finally {
-    iterate.dispose();
-  }
-  const { best, bestLoss, robust, stepSize } = state;
-  const images = noGrad(device, () => where(perImage(robust, x.shape), best, state.adversarial));
-  return { images, best, bestLoss, robust, stepSize };
-}
+/** One ascent: its state lives from iteration to iteration, outside of any scope. */
+class Climb {
+  readonly #model: Model;
+  readonly #x: Tensor;
+  readonly #labels: Tensor;
+  readonly #settings: Settings;
+  readonly #iterate: Compiled<Tensor[], Changed>;
+  readonly #checkpoints: ReadonlySet<number>;
+  #state: State;
+  #done = 0;
+  #checked = 0;
 
-/** Disposes of what a state no longer has. */
-function free(before: State, after: State): void {
-  const still = new Set(Object.values(after));
-  for (const tensor of new Set(Object.values(before))) if (!still.has(tensor)) tensor.dispose();
+  constructor(
+    model: Model,
+    x: Tensor,
+    labels: Tensor,
+    settings: Settings,
+    { start, ...random }: Pick<ApgdOptions, 'start' | keyof AttackRandom>,
+  ) {
+    this.#model = model;
+    this.#x = x;
+    this.#labels = labels;
+    this.#settings = settings;
+    this.#checkpoints = new Set(apgdCheckpoints(settings.steps));
+    this.#state = this.#kept(() => begin(model, x, labels, startOf(x, settings, start, random), settings));
+    this.#iterate = compile((...tensors: Tensor[]) => {
+      const [images, classes, part, ...carried] = tensors as [Tensor, Tensor, Tensor, ...Tensor[]];
+      const state = Object.fromEntries(CARRIED.map((name, index) => [name, carried[index]])) as State;
+      return advance(model, images, classes, part, state, settings);
+    });
+  }
+
+  get device(): Device {
+    return this.#x.device;
+  }
+
+  /** One iteration; false once all are done. */
+  advance(): boolean {
+    if (this.#done === this.#settings.steps) return false;
+    const { device } = this.#x;
+    const from = this.#state;
+    this.#done++;
+    const changed = this.#kept(() => {
+      const part = full([], this.#done === 1 ? 1 : STEP_PART, { device });
+      return this.#iterate(this.#x, this.#labels, part, ...CARRIED.map((name) => from[name]));
+    });
+    this.#become({ ...from, ...changed });
+    if (!this.#checkpoints.has(this.#done)) return true;
+    const since = this.#done - this.#checked;
+    this.#checked = this.#done;
+    const before = this.#state;
+    this.#become({ ...before, ...this.#kept(() => reconsider(before, since, this.#settings)) });
+    return true;
+  }
+
+  /** What was found so far. The caller's scope owns it. */
+  result(): ApgdResult {
+    const { best, bestLoss, robust, stepSize, adversarial } = this.#state;
+    return this.#x.device.scope(() =>
+      noGrad(this.#x.device, () => ({
+        images: where(perImage(robust, this.#x.shape), best, adversarial),
+        best: add(best, 0),
+        bestLoss: add(bestLoss, 0),
+        robust: logicalAnd(robust, robust),
+        stepSize: add(stepSize, 0),
+      })),
+    );
+  }
+
+  dispose(): void {
+    this.#iterate.dispose();
+    for (const tensor of Object.values(this.#state)) tensor.dispose();
+  }
+
+  /** Runs work whose results outlive every scope, with the model in evaluation mode. */
+  #kept<T extends Readonly<Record<string, Tensor>>>(work: () => T): T {
+    const { device } = this.#x;
+    return device.scope(() => {
+      const made = inEvalMode(this.#model, () => noGrad(device, work));
+      for (const tensor of Object.values(made)) keep(tensor);
+      return made;
+    });
+  }
+
+  #become(next: State): void {
+    const still = new Set(Object.values(next));
+    for (const tensor of Object.values(this.#state)) if (!still.has(tensor)) tensor.dispose();
+    this.#state = next;
+  }
 }
 
 function begin(model: Model, x: Tensor, labels: Tensor, start: Tensor, settings: Settings): State {
@@ -311,14 +431,7 @@ function begin(model: Model, x: Tensor, labels: Tensor, start: Tensor, settings:
   };
 }
 
-function advance(
-  model: Model,
-  x: Tensor,
-  labels: Tensor,
-  part: Tensor,
-  state: State,
-  settings: Settings,
-): Omit<State, 'stepSize' | 'bestBefore' | 'halved'> {
+function advance(model: Model, x: Tensor, labels: Tensor, part: Tensor, state: State, settings: Settings): Changed {
   const { device, shape } = x;
   const { point, previous, gradient, robust } = state;
   const next = noGrad(device, () => {
@@ -349,14 +462,17 @@ function advance(
 }
 
 /** Halves the steps of the samples that need it, `since` iterations after the last checkpoint. */
-function reconsider(state: State, since: number, { rho }: Settings): State {
+function reconsider(
+  state: State,
+  since: number,
+  { rho }: Settings,
+): Omit<State, keyof Changed> & Pick<State, 'point' | 'gradient' | 'rises'> {
   const { shape } = state.point;
   const seldom = le(state.rises, rho * since);
   const noBetter = logicalAnd(logicalNot(state.halved), ge(state.bestBefore, state.bestLoss));
   const halve = logicalOr(seldom, noBetter);
   const back = perImage(halve, shape);
   return {
-    ...state,
     point: where(back, state.best, state.point),
     gradient: where(back, state.bestGradient, state.gradient),
     rises: mul(state.rises, 0),

@@ -7,10 +7,11 @@ import {
   standardAT,
   type Attack,
   type EvaluateOptions,
+  type EvaluatedBatch,
   type Evaluation,
 } from '../../adversarial/index.js';
 import { Dataset } from '../../data/dataset.js';
-import { ArgumentError, ShapeError, tensor, type Device, type Tensor } from '../../engine/index.js';
+import { ArgumentError, ShapeError, softmax, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { saveStateDict } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { SmallNet, smallImages } from './small-images.js';
@@ -114,7 +115,7 @@ describe('evaluate', () => {
     expect([net.training, net.bn.training, net.drop.training]).toEqual([true, false, true]);
   });
 
-  it("takes functions and attacks of one's own, reads back once a batch, and reports how far it is", async () => {
+  it("takes functions and attacks of one's own, reads back once for each batch of each, and reports how far it is", async () => {
     const darken: Attack = {
       settings: { attack: 'darken' },
       warnings: ['it is not much of an attack'],
@@ -128,15 +129,147 @@ describe('evaluate', () => {
       attacks: { darken },
       batchSize: 20,
       onProgress: ({ done, total, secondsLeft }) => {
-        expect(total).toBe(50);
+        expect(total).toBe(100);
         expect(secondsLeft).toBeGreaterThanOrEqual(0);
         seen.push(done);
       },
     });
-    expect(seen).toEqual([20, 40, 50]);
-    expect(device.counters.readbacks - before).toBe(3);
+    expect(seen).toEqual([20, 40, 50, 70, 90, 100]);
+    expect(device.counters.readbacks - before).toBe(6);
     expect(result.warnings).toEqual(['darken: it is not much of an attack']);
     expect(result.attacks['darken']?.settings).toEqual({ attack: 'darken' });
+  });
+
+  it('attacks on request only what is still robust, with the same worst case', async () => {
+    const [all, left] = [await run({ seed: 3 }), await run({ seed: 3, attackOn: 'robust', batchSize: 7 })];
+    expect(left.worstCase).toEqual(all.worstCase);
+    expect(left.attackOn).toBe('robust');
+    const rightBefore = [all.natural, ...Object.values(all.attacks)].map(({ predictions }) => predictions);
+    let robust = Array.from(test.labels.keys());
+    for (const [number, { attacked, predictions, accuracy, perturbation }] of Object.values(left.attacks).entries()) {
+      robust = robust.filter((i) => rightBefore[number]?.[i] === test.labels[i]);
+      expect(attacked).toBe(robust.length);
+      for (const i of test.labels.keys()) {
+        // The same random numbers, whatever the batch.
+        expect(predictions[i]).toBe(robust.includes(i) ? rightBefore[number + 1]?.[i] : -1);
+        if (!robust.includes(i)) expect(perturbation.linf[i]).toBe(0);
+      }
+      const rest = robust.filter((i) => rightBefore[number + 1]?.[i] === test.labels[i]);
+      expect(accuracy).toMatchObject({ count: rest.length, total: 50 });
+    }
+  });
+
+  it('counts what each class is taken for, and measures how far every image moved', async () => {
+    const { natural, attacks: results } = await run();
+    const { labels } = test;
+    for (const { predictions, confusion, classAccuracies } of [natural, ...Object.values(results)]) {
+      for (const label of [0, 1, 2]) {
+        const of = Array.from(labels.keys()).filter((i) => labels[i] === label);
+        for (const given of [0, 1, 2]) {
+          expect(confusion[label]?.[given]).toBe(of.filter((i) => predictions[i] === given).length);
+        }
+        expect(classAccuracies[label]).toMatchObject({ count: confusion[label]?.[label], total: of.length });
+      }
+    }
+    const { perturbation, worst } = results['fgsm'] ?? {};
+    for (const i of labels.keys()) {
+      const [linf, l2, l1, l0] = (['linf', 'l2', 'l1', 'l0'] as const).map((norm) => perturbation?.[norm][i] ?? NaN);
+      if (linf === undefined || l2 === undefined || l1 === undefined || l0 === undefined) throw new Error('four sizes');
+      expect(linf).toBeLessThanOrEqual(0.25 + 1e-6);
+      expect(l2).toBeLessThanOrEqual(linf * Math.sqrt(l0) + 1e-5);
+      expect(l1).toBeLessThanOrEqual(linf * l0 + 1e-5);
+      expect(l1).toBeGreaterThanOrEqual(l2 - 1e-5);
+    }
+    const fooled = Array.from(labels.keys()).filter(
+      (i) => natural.predictions[i] === labels[i] && results['fgsm']?.predictions[i] !== labels[i],
+    );
+    expect(fooled.length).toBeGreaterThan(0);
+    expect(worst).toHaveLength(Math.min(10, fooled.length));
+    const margins = worst?.map(({ margin }) => margin) ?? [];
+    expect(margins).toEqual([...margins].sort((a, b) => b - a));
+    for (const { index, label, prediction, natural: image, adversarial } of worst ?? []) {
+      expect(fooled).toContain(index);
+      expect(prediction).toBe(results['fgsm']?.predictions[index]);
+      expect(label).toBe(labels[index]);
+      const most = Math.max(...adversarial.map((value, i) => Math.abs(value - (image[i] ?? NaN))));
+      expect(most).toBeCloseTo(perturbation?.linf[index] ?? NaN, 6);
+    }
+    // The same few, in whatever batches.
+    const apart = await run({ batchSize: 7, worst: 2 });
+    expect(apart.attacks['fgsm']?.worst.map(({ index }) => index)).toEqual(
+      worst?.slice(0, 2).map(({ index }) => index),
+    );
+    expect(apart.attacks['fgsm']?.worst.every(({ adversarial }) => adversarial.length === 36)).toBe(true);
+  });
+
+  it('can be taken up again where it was interrupted, with the same result', async () => {
+    const whole = await run({ batchSize: 20, seed: 3 });
+    const done: EvaluatedBatch[] = [];
+    const controller = new AbortController();
+    const interrupted = run({
+      batchSize: 20,
+      seed: 3,
+      signal: controller.signal,
+      onBatch: (batch) => {
+        // As a file would keep it.
+        done.push(JSON.parse(JSON.stringify(batch)) as EvaluatedBatch);
+        if (done.length === 5) controller.abort(new Error('enough'));
+      },
+    });
+    await expect(interrupted).rejects.toThrow('enough');
+    const measured: string[] = [];
+    const resumed = await run({
+      batchSize: 20,
+      seed: 3,
+      done,
+      onBatch: ({ version, indices }) => {
+        measured.push(`${version} ${indices[0]}`);
+      },
+    });
+    expect(measured).toEqual(['fgsm 40', 'pgd 0', 'pgd 20', 'pgd 40']);
+    expect({ ...resumed, seconds: 0 }).toEqual({ ...whole, seconds: 0 });
+  });
+
+  it('runs attacks from the host, and lets an attack give the images themselves', async () => {
+    const same: Attack = { settings: { attack: 'same' }, warnings: [], run: (_model, x) => x };
+    const host: Attack = {
+      ...attacks.pgd,
+      hosted: true,
+      run: async (...call) => Promise.resolve(attacks.pgd.run(...call)),
+    };
+    const before = device.memory().live;
+    const result = await run({ attacks: { same, host, pgd: attacks.pgd } });
+    expect(result.attacks['same']?.predictions).toEqual(result.natural.predictions);
+    expect(result.attacks['same']?.perturbation.l0).toEqual(new Array(50).fill(0));
+    expect(result.attacks['host']?.predictions).toEqual(result.attacks['pgd']?.predictions);
+    expect(device.memory().live).toBe(before);
+  });
+
+  it('takes no attack that leaves its ball or the range', async () => {
+    const leaving = (settings: Attack['settings'], by: number): Attack => ({
+      settings: { attack: 'leaving', ...settings },
+      warnings: [],
+      run: (_model, x: Tensor) => x.add(by),
+    });
+    const outcome = (attack: Attack): Promise<Evaluation> => run({ attacks: { leaving: attack } });
+    await expect(outcome(leaving({}, 0.9))).rejects.toThrow(/leaving gives pixels of 1\.\d+; they have to stay within/);
+    await expect(outcome(leaving({}, -2))).rejects.toThrow(/gives pixels of -/);
+    for (const [norm, moved] of [
+      ['linf', 0.05],
+      ['l2', 0.3],
+      ['l1', 1.8],
+    ] as const) {
+      await expect(outcome(leaving({ norm, eps: 0.99 * moved }, 0.05))).rejects.toThrow(
+        /moves an image by .* more than its eps/,
+      );
+      expect((await outcome(leaving({ norm, eps: moved }, 0.05))).size).toBe(50);
+    }
+  });
+
+  it('has a word about probabilities in place of logits', async () => {
+    const probabilities = (x: Tensor): Tensor => softmax(net.eval().forward(x), 1);
+    const { warnings } = await evaluate(probabilities, test, { device });
+    expect(warnings).toEqual([expect.stringMatching(/gives probabilities.*take the softmax off/)]);
   });
 
   it('stops at a signal', async () => {
@@ -148,6 +281,8 @@ describe('evaluate', () => {
   it.each<[string, EvaluateOptions, RegExp]>([
     ['a batch size of 0', { batchSize: 0 }, /batchSize is 0; expected an integer from 1 up/],
     ['half an example', { examples: 0.5 }, /examples is 0.5/],
+    ['a negative number of worst cases', { worst: -1 }, /worst is -1/],
+    ['attacks on something else', { attackOn: 'some' as 'all' }, /attackOn is 'some'; expected all or robust/],
     [
       'an attack called natural',
       { attacks: { natural: attacks.fgsm } },

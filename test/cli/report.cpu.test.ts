@@ -20,17 +20,34 @@ function evaluationOf(size: number): Evaluation {
     Array.from({ length: CLASSES }, (_column, b) => (a === b ? 0.091 : 0.001)),
   );
   const joint = { distribution, mutualInformation: 1.87, symmetrizedMutualInformation: 1.87, maximum: Math.log(10) };
-  const version = (right: number) => ({ accuracy: wilson(right, size), predictions: new Int32Array(size) });
+  const version = (right: number) => ({
+    accuracy: wilson(right, size),
+    predictions: new Int32Array(size),
+    confusion: distribution.map((row) => row.map((value) => Math.round(size * value))),
+    classAccuracies: distribution.map((_, k) => (k === 3 ? undefined : wilson(9, 10))),
+  });
+  const zeros = new Array<number>(size).fill(0);
+  const attack = {
+    attacked: size,
+    joint,
+    perturbation: { linf: zeros.map(() => 0.2), l2: zeros, l1: zeros, l0: zeros },
+    worst: [{ index: 7, label: 1, prediction: 4, margin: 3.5, natural: image, adversarial: image.map((v) => 1 - v) }],
+  };
   const moved = image.map((value) => Math.min(1, value + 0.2));
   return {
     dataset: 'mnist (test)',
     size,
     classes: CLASSES,
     exampleShape: [1, 28, 28],
+    attackOn: 'all',
     natural: version(size - 2),
     attacks: {
-      fgsm: { ...version(size - 5), settings: fgsmAttack({ eps: 0.2 }).settings, joint },
-      'pgd-20': { ...version(size - 9), settings: pgdAttack({ eps: 0.2, stepSize: 0.02, steps: 20 }).settings, joint },
+      fgsm: { ...version(size - 5), ...attack, settings: fgsmAttack({ eps: 0.2 }).settings },
+      'pgd-20': {
+        ...version(size - 9),
+        ...attack,
+        settings: pgdAttack({ eps: 0.2, stepSize: 0.02, steps: 20 }).settings,
+      },
     },
     worstCase: wilson(size - 9, size),
     examples: [3, 8].map((label, index) => ({
