@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { readdir, stat } from 'node:fs/promises';
 import type { Device } from '../engine/device.js';
@@ -51,6 +52,8 @@ export interface Checkpoint extends SafetensorsFile {
   readonly path: string;
   /** The run's folder, where it was named rather than the file. */
   readonly run: string | undefined;
+  /** Of the file, in hexadecimal digits. */
+  readonly sha256: string;
 }
 
 /**
@@ -64,7 +67,9 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     () => false,
   );
   const file = isFolder ? await modelOf(path) : path;
-  return { ...decodeSafetensors(await readBytes(file), file), path: file, run: isFolder ? path : undefined };
+  const bytes = await readBytes(file);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { ...decodeSafetensors(bytes, file), path: file, run: isFolder ? path : undefined, sha256 };
 }
 
 async function modelOf(folder: string): Promise<string> {

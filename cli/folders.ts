@@ -10,6 +10,10 @@ export const RUN_FILES = {
   metrics: METRICS_FILE,
   model: 'model.safetensors',
   report: 'report.html',
+  markdown: 'report.md',
+  results: 'results.json',
+  /** What an unfinished evaluation has measured. */
+  batches: 'batches.jsonl',
 } as const;
 
 /** Where a command is to write to. */
@@ -17,6 +21,8 @@ export interface Place {
   readonly path: string;
   /** Replace the run that is there. */
   readonly force: boolean;
+  /** Go on with what is there. */
+  readonly resume?: boolean;
 }
 
 /** The names in a folder; undefined where there is no such folder. */
@@ -60,11 +66,13 @@ export interface OpenRun {
   readonly path: string;
   /** Appends a line to the metrics file. */
   readonly log: (record: MetricsRecord) => void;
+  /** Keeps the folder although the work may fail: it holds something that is worth it. */
+  readonly keep: () => void;
 }
 
 /**
  * Makes a run's folder, writes its configuration, opens its metrics file and does the work. Where that fails before anything
- * was logged, nothing is left.
+ * was logged or kept, nothing is left.
  *
  * @throws ArgumentError where the folder cannot be made or written to, and what the work throws
  */
@@ -75,25 +83,29 @@ export async function inRunFolder<T>(
 ): Promise<T> {
   const existed = (await namesIn(place.path)) !== undefined;
   const { path } = place;
-  await createRunFolder(path, { force: place.force });
-  let lines = 0;
+  if (!place.resume) await createRunFolder(path, { force: place.force });
+  let kept = place.resume ?? false;
   try {
     await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);
-    const metrics = openMetrics(join(path, RUN_FILES.metrics));
+    const metrics = openMetrics(join(path, RUN_FILES.metrics), { append: place.resume });
     try {
       return await work({
         path,
         log: (record) => {
           metrics.write(record);
-          lines++;
+          kept = true;
+        },
+        keep: () => {
+          kept = true;
         },
       });
     } finally {
       metrics.close();
     }
   } catch (error) {
-    if (lines === 0) {
-      for (const name of [RUN_FILES.config, RUN_FILES.metrics]) await rm(join(path, name), { force: true });
+    if (!kept) {
+      for (const name of [RUN_FILES.config, RUN_FILES.metrics, RUN_FILES.batches])
+        await rm(join(path, name), { force: true });
       // Where it is not empty after all, it stays.
       if (!existed) await rmdir(path).catch(() => undefined);
     }

@@ -37,6 +37,7 @@ figcaption strong { color: var(--ink); }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin: 0 .35em 0 .7em; }
 .key.k0 { background: var(--series-1); } .key.k1 { background: var(--series-2); }
 .key.k2 { background: var(--series-3); } .key.k3 { background: var(--series-4); }
+.row { display: flex; gap: .4rem; }
 .pixels { width: 84px; height: 84px; image-rendering: pixelated; display: block; border: 1px solid var(--line); }
 .examples td { padding: .4rem .8rem .4rem 0; vertical-align: top; }
 .together { white-space: nowrap; } .examples small { display: block; color: var(--faint); }

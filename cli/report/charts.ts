@@ -122,8 +122,46 @@ export function accuracyChart(points: readonly AccuracyPoint[], label: string): 
   });
 }
 
-/** A joint distribution as a heat map, in per cent: rows are natural classes, columns adversarial ones. */
-export function heatMap(distribution: readonly (readonly number[])[], label: string): Html {
+/** An accuracy against a setting of the attack, with its intervals. */
+export function accuracyCurveChart(
+  points: readonly { readonly value: number; readonly accuracy: Proportion }[],
+  setting: string,
+  label: string,
+): Html {
+  const data = points.map(({ value, accuracy }) => ({
+    x: value,
+    y: 100 * accuracy.value,
+    low: 100 * accuracy.low,
+    high: 100 * accuracy.high,
+  }));
+  const stroke = seriesColour(0);
+  return draw({
+    width: 305,
+    height: 190,
+    marginLeft: 50,
+    ariaLabel: label,
+    x: { label: setting, ticks: 5, nice: true },
+    y: { label: 'accuracy, %', grid: true, domain: [0, 100], ticks: 5 },
+    marks: [
+      Plot.areaY(data, { x: 'x', y1: 'low', y2: 'high', fill: stroke, fillOpacity: 0.18 }),
+      Plot.line(data, { x: 'x', y: 'y', stroke, strokeWidth: 1.75 }),
+      Plot.dot(data, { x: 'x', y: 'y', fill: stroke, r: 3 }),
+    ],
+  });
+}
+
+/** What the axes of a heat map are. */
+export interface HeatMapAxes {
+  readonly x: string;
+  readonly y: string;
+}
+
+/** A joint distribution as a heat map, in per cent; unless told, of natural classes (rows) and adversarial ones. */
+export function heatMap(
+  distribution: readonly (readonly number[])[],
+  label: string,
+  axes: HeatMapAxes = { x: 'class given to the adversarial image', y: 'class given to the natural image' },
+): Html {
   const cells = distribution.flatMap((row, a) => row.map((value, b) => ({ a, b, value: 100 * value })));
   const largest = Math.max(...cells.map(({ value }) => value), 1e-9);
   type Cell = (typeof cells)[number];
@@ -138,8 +176,8 @@ export function heatMap(distribution: readonly (readonly number[])[], label: str
     marginRight: 8,
     marginBottom: 8,
     ariaLabel: label,
-    x: { type: 'band', label: 'class given to the adversarial image', axis: 'top', tickSize: 0, padding: 0.04 },
-    y: { type: 'band', label: 'class given to the natural image', tickSize: 0, padding: 0.04 },
+    x: { type: 'band', label: axes.x, axis: 'top', tickSize: 0, padding: 0.04 },
+    y: { type: 'band', label: axes.y, tickSize: 0, padding: 0.04 },
     marks: [
       Plot.cell(cells, { x: 'b', y: 'a', fill: 'var(--heat-0)' }),
       Plot.cell(cells, { x: 'b', y: 'a', fill: 'var(--heat-1)', fillOpacity: strength }),

@@ -1,3 +1,4 @@
+import type { AccuracyCurve } from '../../adversarial/accuracy-curve.js';
 import type { AttackResult, Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { HistoryStep } from '../history.js';
 
@@ -8,6 +9,7 @@ export interface ReportRun {
   /** Its training, as far as it is known. */
   readonly history: readonly HistoryStep[];
   readonly evaluation?: Evaluation | undefined;
+  readonly curves?: readonly AccuracyCurve[];
   /** Settings to list, by name. */
   readonly settings: Readonly<Record<string, string>>;
   /** What was doubtful, in sentences. */

@@ -1,10 +1,13 @@
 import { accuraciesSection } from './accuracies.js';
+import { accuracyCurvesSection } from './accuracy-curves.js';
+import { classesSection } from './classes.js';
 import type { ReportData, ReportRun } from './data.js';
 import { examplesSection } from './examples.js';
 import { Html, html } from '../../report/html.js';
 import { jointsSection } from './joints.js';
 import { STYLE } from '../../report/style.js';
 import { trainingSection } from './training.js';
+import { worstSection } from './worst.js';
 
 /** A report as one HTML file that loads nothing from anywhere. */
 export function renderReport(data: ReportData): string {
@@ -25,6 +28,7 @@ export function renderReport(data: ReportData): string {
           <p>${data.summary}</p>
           ${findings(data)} ${warnings(data.runs)} ${accuraciesSection(data.runs)}
           ${data.runs.map((run) => trainingSection(run, several))} ${examplesSection(data.runs)}
+          ${accuracyCurvesSection(data.runs)} ${worstSection(data.runs)} ${classesSection(data.runs)}
           ${jointsSection(data.runs)} ${settings(data)}
         </main>
       </body>

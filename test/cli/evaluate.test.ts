@@ -1,4 +1,4 @@
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildModel } from '../../cli/checkpoint.js';
 import type { Device } from '../../engine/index.js';
@@ -34,6 +34,8 @@ afterEach(() => {
 const evaluate = (path: string, ...args: string[]) =>
   run(['evaluate', path, '--data', 'data', '--samples', '10', ...args]);
 
+const INTERRUPTED = ['evaluate', 'model.safetensors', '--data', 'data', '--samples', '20', '--batch-size', '5'];
+
 describe('bulwark evaluate', () => {
   it('prints a table with intervals, and writes a report in a folder of its own', async () => {
     const { code, out } = await evaluate('model.safetensors', '--batch-size', '4');
@@ -48,7 +50,7 @@ describe('bulwark evaluate', () => {
     ]);
     expect(lines[6]).toBe('report: runs/evaluation/report.html');
     expect(await filesUnder('runs')).toEqual(
-      ['config.json', 'metrics.jsonl', 'report.html'].map((name) => `evaluation/${name}`),
+      ['config.json', 'metrics.jsonl', 'report.html', 'report.md', 'results.json'].map((name) => `evaluation/${name}`),
     );
     expect((await evaluate('model.safetensors', '--attacks', 'natural')).out).toContain(
       'runs/evaluation-2/report.html',
@@ -115,15 +117,85 @@ describe('bulwark evaluate', () => {
     expect(await readFile('model.safetensors')).toEqual(await readFile('before'));
   });
 
-  it('when interrupted leaves nothing and ends with 130', async () => {
+  it('when interrupted before anything was measured leaves nothing and ends with 130', async () => {
     const interruption = new AbortController();
     const onErr = (text: string): void => {
-      if (text.includes('/20 images')) interruption.abort(new Error('stop'));
+      if (text.startsWith('adapter')) interruption.abort(new Error('stop'));
     };
-    const args = ['evaluate', 'model.safetensors', '--data', 'data', '--samples', '20', '--batch-size', '5'];
-    const { code, err } = await run(args, { signal: interruption.signal, onErr });
+    const { code, err } = await run([...INTERRUPTED], { signal: interruption.signal, onErr });
     expect(err).toMatch(/\ninterrupted; nothing was written$/);
     expect(code).toBe(130);
+    expect(await filesUnder('runs')).toEqual([]);
+  });
+
+  it('when interrupted keeps what was measured, and goes on from there to the same results', async () => {
+    const curve = ['--curve', 'eps=0,0.2'];
+    expect((await run([...INTERRUPTED, ...curve, '--out', 'whole'])).code).toBe(0);
+    const interruption = new AbortController();
+    let lines = 0;
+    const onErr = (text: string): void => {
+      if (/\d\/\d+ images/.test(text) && ++lines === 2) interruption.abort(new Error('stop'));
+    };
+    const parts = await run([...INTERRUPTED, ...curve, '--out', 'parts'], { signal: interruption.signal, onErr });
+    expect(parts.code).toBe(130);
+    expect(parts.err).toMatch(/what was measured is in parts: go on with --out parts --resume$/);
+    expect(await filesUnder('parts')).toEqual(['batches.jsonl', 'config.json', 'metrics.jsonl']);
+    // As a process that was killed while writing leaves it.
+    await appendFile('parts/batches.jsonl', '{"version":"pgd-20","ind');
+    const other = await run([...INTERRUPTED, '--out', 'parts', '--resume', '--eps', '0.2']);
+    expect(other.err).toContain('--resume: the evaluation in parts has eps 0.1, not 0.2; name another folder');
+    expect((await run([...INTERRUPTED, '--out', 'parts'])).err).toContain('holds a run already');
+    const { code, out } = await run([...INTERRUPTED, ...curve, '--out', 'parts', '--resume']);
+    expect(code).toBe(0);
+    expect(out).toContain('pgd-20');
+    const [whole, resumed] = await Promise.all(
+      ['whole', 'parts'].map(async (folder) => {
+        const { seconds, environment, ...rest } = JSON.parse(
+          await readFile(`${folder}/results.json`, 'utf8'),
+        ) as Record<string, unknown>;
+        expect(seconds).toBeGreaterThan(0);
+        expect(environment).toBeDefined();
+        return rest;
+      }),
+    );
+    expect(resumed).toEqual(whole);
+    expect((await run([...INTERRUPTED, ...curve, '--out', 'parts', '--resume'])).err).toContain('parts is complete');
+    expect((await run([...INTERRUPTED, '--resume'])).err).toContain('say by --out which folder');
+    expect((await run([...INTERRUPTED, '--out', 'none', '--resume'])).err).toContain(
+      'none holds no interrupted evaluation',
+    );
+  });
+
+  it('attacks what is still robust, by any norm, and draws curves', async () => {
+    const { code, out } = await evaluate(
+      'model.safetensors',
+      ...['--attacks', 'apgd-ce,pgd-5x2', '--attack-on', 'robust', '--norm', 'l2', '--eps', '1.5'],
+      ...['--curve', 'eps=0,2', '--curve', 'steps=1,3'],
+    );
+    expect(code).toBe(0);
+    expect(out).toMatch(/eps +pgd-20\n-+ +-+\n0 +\d+\.0 %.*\n2 +\d+\.0 %/);
+    expect(out).toMatch(/steps +pgd-20/);
+    const page = await readFile('runs/evaluation/report.html', 'utf8');
+    for (const text of ['Accuracy under PGD-20', 'Classes', 'taken for']) expect(page).toContain(text);
+    const markdown = await readFile('runs/evaluation/report.md', 'utf8');
+    expect(markdown).toMatch(/\| apgd-ce \| .* \| attack apgd-ce, norm l2, eps 1\.5, steps 100 \|/);
+    expect(markdown).toContain('Each attack ran on the examples that were right before it');
+  });
+
+  it.each([
+    [['--attacks', 'pgdd'], /unknown attack 'pgdd'/],
+    [['--attacks', 'fgsm', '--norm', 'l2'], /attack fgsm: knows the norms linf, not l2/],
+    [['--norm', 'l3'], /unknown norm 'l3'/],
+    [['--eps', '8'], /--eps: 8 is more than the range of the data/],
+    [['--curve', 'alpha=1'], /unknown curve 'alpha'/],
+    [['--curve', 'eps=0,8'], /eps is 8, more than the range of the data/],
+    [['--curve', 'eps=0,-1'], /--curve: 'eps=0,-1' does not give different numbers from 0 up/],
+    [['--curve', 'steps=1,1'], /does not give different integers from 1 up/],
+    [['--out', 'x', '--resume', '--force'], /--resume and --force: give one of them/],
+  ])('refuses %j', async (args, text) => {
+    const { code, err } = await evaluate('model.safetensors', ...args);
+    expect(err).toMatch(text);
+    expect(code).toBe(2);
     expect(await filesUnder('runs')).toEqual([]);
   });
 });

@@ -1,0 +1,70 @@
+import { apgdAttack, apgdTargetedAttack } from '../adversarial/attacks/apgd.js';
+import type { Attack } from '../adversarial/attacks/attack.js';
+import { partOf, type Norm } from '../adversarial/attacks/ball.js';
+import { bimAttack } from '../adversarial/attacks/bim.js';
+import { cwLinfAttack } from '../adversarial/attacks/cw-linf.js';
+import { ffgsmAttack } from '../adversarial/attacks/ffgsm.js';
+import { fgsmAttack } from '../adversarial/attacks/fgsm.js';
+import { pgdAttack } from '../adversarial/attacks/pgd.js';
+import { rfgsmAttack } from '../adversarial/attacks/rfgsm.js';
+import { UsageError, asUsage } from './errors.js';
+import { unknownName } from './options.js';
+
+/** What the attacks of a list have in common. */
+export interface AttackListOptions {
+  readonly eps: number;
+  readonly norm: Norm;
+}
+
+/** Attacks that are known by their names alone, with the norms of the balls that they know. */
+const BY_NAME: Readonly<
+  Record<string, { readonly norms: readonly Norm[]; readonly make: (options: AttackListOptions) => Attack }>
+> = {
+  fgsm: { norms: ['linf'], make: ({ eps }) => fgsmAttack({ eps }) },
+  ffgsm: { norms: ['linf'], make: ({ eps }) => ffgsmAttack({ eps }) },
+  rfgsm: { norms: ['linf'], make: ({ eps }) => rfgsmAttack({ eps }) },
+  bim: { norms: ['linf'], make: ({ eps }) => bimAttack({ eps }) },
+  cw: { norms: ['linf'], make: ({ eps }) => cwLinfAttack({ eps }) },
+  'apgd-ce': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'ce' }) },
+  'apgd-dlr': {
+    norms: ['linf', 'l2'],
+    make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'dlr' }),
+  },
+  'apgd-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdTargetedAttack({ eps, norm: linfOrL2(norm) }) },
+};
+
+/** What `--attacks` takes, for its help and its errors. */
+export const ATTACK_NAMES = ['natural', ...Object.keys(BY_NAME), 'pgd-20', 'pgd-<steps>', 'pgd-<steps>x<restarts>'];
+
+function linfOrL2(norm: Norm): 'linf' | 'l2' {
+  return norm === 'l2' ? 'l2' : 'linf';
+}
+
+/** The attacks of a list such as `natural,fgsm,pgd-20`, by name; the natural images are evaluated in any case. */
+export function attacksNamed(list: string, options: AttackListOptions): Record<string, Attack> {
+  const names = list
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  return Object.fromEntries(
+    names.filter((name) => name !== 'natural').map((name) => [name, asUsage(() => attackNamed(name, options))]),
+  );
+}
+
+function attackNamed(name: string, options: AttackListOptions): Attack {
+  const known = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
+  if (known) {
+    if (known.norms.includes(options.norm)) return known.make(options);
+    throw new UsageError(`attack ${name}: knows the norms ${known.norms.join(', ')}, not ${options.norm}`);
+  }
+  const [, steps = '0', restarts = '1'] = /^pgd-(\d{1,5})(?:x(\d{1,3}))?$/.exec(name) ?? [];
+  if (Number(steps) < 1 || Number(restarts) < 1) throw new UsageError(unknownName('attack', name, ATTACK_NAMES));
+  return pgdOf({ ...options, steps: Number(steps), restarts: Number(restarts) });
+}
+
+/** PGD from random starts, whose steps together cross the ball from side to side. */
+export function pgdOf(options: AttackListOptions & { readonly steps: number; readonly restarts: number }): Attack {
+  const { eps, norm, steps, restarts } = options;
+  const stepSize = partOf(eps, Math.min(1, 2 / steps));
+  return pgdAttack({ eps, norm, steps, stepSize, start: 'uniform', restarts });
+}
