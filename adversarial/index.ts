@@ -14,7 +14,7 @@ export {
 } from './attacks/apgd.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
 export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
-export { deepfool, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';
+export { deepfool, deepfoolAttack, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';
 export { ffgsm, ffgsmAttack, type FfgsmOptions } from './attacks/ffgsm.js';
 export { fgsm, fgsmAttack, type FgsmOptions } from './attacks/fgsm.js';
 export { inTurn } from './attacks/in-turn.js';

@@ -3,6 +3,7 @@ import type { Attack } from '../adversarial/attacks/attack.js';
 import { partOf, type Norm } from '../adversarial/attacks/ball.js';
 import { bimAttack } from '../adversarial/attacks/bim.js';
 import { cwLinfAttack } from '../adversarial/attacks/cw-linf.js';
+import { deepfoolAttack } from '../adversarial/attacks/deepfool.js';
 import { ffgsmAttack } from '../adversarial/attacks/ffgsm.js';
 import { fgsmAttack } from '../adversarial/attacks/fgsm.js';
 import { pgdAttack } from '../adversarial/attacks/pgd.js';
@@ -25,6 +26,8 @@ const BY_NAME: Readonly<
   rfgsm: { norms: ['linf'], make: ({ eps }) => rfgsmAttack({ eps }) },
   bim: { norms: ['linf'], make: ({ eps }) => bimAttack({ eps }) },
   cw: { norms: ['linf'], make: ({ eps }) => cwLinfAttack({ eps }) },
+  // Without a ball: how far images move says something.
+  deepfool: { norms: ['linf', 'l2', 'l1'], make: () => deepfoolAttack() },
   'apgd-ce': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'ce' }) },
   'apgd-dlr': {
     norms: ['linf', 'l2'],

@@ -11,6 +11,7 @@ import { norm } from '../../engine/ops/statistics.js';
 import { formatShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
+import type { HostedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch } from './input-gradient.js';
 import { perImage, rowsOf } from './rows.js';
@@ -36,6 +37,8 @@ export interface DeepFoolOptions extends ClipOptions {
   readonly overshoot?: number;
   /** 50 unless told. */
   readonly maxIterations?: number;
+  /** Ends the attack between two iterations; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
   /** Classes with the largest logits that the variant 'original' looks at, the first among them; 10 unless told. */
   readonly candidates?: number;
 }
@@ -99,6 +102,7 @@ export async function deepfool(
   let iterations = evaluated(() => keep(zeros([x.shape[0] ?? 0], { device, dtype: 'i32' })));
   try {
     for (let done = 0; done < maxIterations; done++) {
+      options.signal?.throwIfAborted();
       const next = device.scope(() => {
         const made = inEvalMode(model, () => step(state, iterations, x, order));
         return { state: keep(made.state), iterations: keep(made.iterations), left: keep(made.left) };
@@ -118,6 +122,27 @@ export async function deepfool(
     step.dispose();
     for (const each of [state, iterations, order]) each.dispose();
   }
+}
+
+/**
+ * {@link deepfool} with settings, which are checked at once; the variant 'torchattacks' unless told, which keeps to the range of the data as
+ * it goes. Images of the variant 'original' are clipped to it in the end, and may be back on their own side then. Without a bound it is
+ * how far images move that says something, not how many are fooled. Throws as `deepfool` does.
+ */
+export function deepfoolAttack(options: Omit<DeepFoolOptions, 'signal'> = {}): HostedAttack {
+  const { clipMin: min, clipMax: max } = checkOptions(options);
+  const { variant = 'torchattacks', overshoot = 0.02, maxIterations = 50 } = options;
+  return {
+    hosted: true,
+    settings: { attack: 'deepfool', variant, overshoot, maxIterations },
+    warnings: [],
+    run: async (model, x, labels, { signal }) => {
+      const { images, iterations, labels: ends } = await deepfool(model, x, labels, { ...options, variant, signal });
+      const clipped = noGrad(x.device, () => clamp(images, { min, max }));
+      for (const each of [images, iterations, ends]) each.dispose();
+      return clipped;
+    },
+  };
 }
 
 /** The way to the nearest boundary: `[m, 1]` and `[m, d]`; and which samples are still on this side of it, bool `[m, 1]`. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deepfool } from '../../adversarial/index.js';
+import { deepfool, deepfoolAttack } from '../../adversarial/index.js';
 import {
   ArgumentError,
   Generator,
@@ -185,6 +185,35 @@ describe('deepfool', () => {
       const few = tensor([0], { device, dtype: 'i32' });
       await expect(deepfool(net, x, few)).rejects.toThrow(ShapeError);
       net.dispose();
+    }),
+  );
+
+  it(
+    'as an attack stays in the range, stops at a signal and holds nothing',
+    scoped(async () => {
+      const net = network();
+      const x = images(9);
+      const labels = classesOf(net, x);
+      for (const variant of VARIANTS) {
+        const attack = deepfoolAttack({ variant, maxIterations: 20 });
+        expect(attack.settings).toMatchObject({ attack: 'deepfool', variant });
+        const run = async (): Promise<Float32Array> => {
+          const found = await attack.run(net, x, labels, { generator: new Generator(1) });
+          const values = await found.floats();
+          found.dispose();
+          return values;
+        };
+        const values = await run();
+        const before = device.memory().live;
+        expect(await run()).toEqual(values);
+        expect(device.memory().live).toBe(before);
+        expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+        expect(Math.max(...values)).toBeLessThanOrEqual(1);
+        const whole = (await deepfool(net, x, labels, { variant, maxIterations: 20 })).images;
+        (await whole.floats()).forEach((value, i) => expect(values[i]).toBe(Math.min(1, Math.max(0, value))));
+        const signal = AbortSignal.abort(new Error('enough'));
+        await expect(attack.run(net, x, labels, { generator: new Generator(1), signal })).rejects.toThrow('enough');
+      }
     }),
   );
 });
