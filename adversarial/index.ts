@@ -17,6 +17,15 @@ export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
 export { deepfool, deepfoolAttack, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';
 export { ffgsm, ffgsmAttack, type FfgsmOptions } from './attacks/ffgsm.js';
 export { fgsm, fgsmAttack, type FgsmOptions } from './attacks/fgsm.js';
+export {
+  FAB_NOT_FOUND,
+  fabTargeted,
+  fabTargetedAttack,
+  type FabResult,
+  type FabTargetedAttackOptions,
+  type FabTargetedOptions,
+} from './attacks/fab.js';
+export { stepToHyperplane } from './attacks/hyperplane.js';
 export { inTurn } from './attacks/in-turn.js';
 export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';
 export { rfgsm, rfgsmAttack, type RfgsmOptions } from './attacks/rfgsm.js';

@@ -1,0 +1,244 @@
+import { noGrad } from '../../engine/autograd.js';
+import { compile } from '../../engine/compile.js';
+import { ArgumentError } from '../../engine/errors.js';
+import { full } from '../../engine/ops/create.js';
+import {
+  abs,
+  add,
+  clamp,
+  div,
+  eq,
+  le,
+  logicalAnd,
+  logicalNot,
+  lt,
+  minimum,
+  mul,
+  sub,
+  where,
+} from '../../engine/ops/elementwise.js';
+import { oneHot } from '../../engine/ops/indexing.js';
+import { concat, reshape, slice } from '../../engine/ops/movement.js';
+import { argmax, max, sum } from '../../engine/ops/reduce.js';
+import { topk } from '../../engine/ops/sort.js';
+import { norm as lengthOf } from '../../engine/ops/statistics.js';
+import { keep, type Tensor } from '../../engine/tensor.js';
+import { inEvalMode, logitsOf, type Model } from '../model.js';
+import type { HostedAttack, HostedRun } from './attack.js';
+import { checkBall, type ClipOptions } from './ball.js';
+import { stepToHyperplane } from './hyperplane.js';
+import { checkBatch, lossAt } from './input-gradient.js';
+import { perImage, rowsOf } from './rows.js';
+
+/**
+ * FAB-T, the targeted fast adaptive boundary attack: Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive boundary
+ * attack", ICML 2020, algorithm 1, in the targeted form that AutoAttack runs. For each of several classes t it looks for the nearest image of the
+ * class: at a point a, the boundary f_t = f_y made linear is a hyperplane, and with d(p) the shortest step from p onto it within the range,
+ *
+ *     alpha = min(||d(a)|| / (||d(a)|| + ||d(x)||), 0.1)
+ *     a    <- clip((1 - alpha) (a + 1.05 d(a)) + alpha (x + 1.05 d(x)))
+ *
+ * and where a is misclassified it counts if it is the nearest so far, and goes back towards x: a <- x + 0.9 (a - x).
+ */
+
+/** Options of {@link fabTargeted}. */
+export interface FabTargetedOptions extends ClipOptions {
+  /** The norm to be near by; 'linf' unless told. */
+  readonly norm?: 'linf' | 'l2';
+  /** Iterations for each class; 100 unless told. */
+  readonly steps?: number;
+  /** How many classes to aim at, those with the largest logits but for the true one; 9 unless told, and at most C - 1. */
+  readonly targets?: number;
+  /** Ends the attack between two iterations; it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link fabTargeted} gives, for images `[m, ...]`. */
+export interface FabResult {
+  /** The nearest image of each sample that was misclassified; the image itself where there is none, or where it is one. */
+  readonly images: Tensor;
+  /** How far it is by the norm, `[m]`: 0 where the image itself is misclassified, {@link FAB_NOT_FOUND} where none was found. */
+  readonly distances: Tensor;
+}
+
+/** The distance where nothing was found. */
+export const FAB_NOT_FOUND = 1e10;
+
+const ALPHA_MAX = 0.1;
+const OVERSHOOT = 1.05;
+const BACKWARD = 0.9;
+
+/** Iterations between two waits for the GPU. */
+const ITERATIONS_AHEAD = 10;
+
+/**
+ * The nearest images found that the model misclassifies, for images `x` `[m, ...]` (f32, in the range of the data) with classes `labels`
+ * (i32 `[m]`). Nothing in it is random. The model runs in evaluation mode and gets its modes back.
+ *
+ * @throws ArgumentError for options outside their domain or fewer than two classes, ShapeError or DTypeError for a batch that is none, and
+ * the signal's reason
+ */
+export async function fabTargeted(
+  model: Model,
+  x: Tensor,
+  labels: Tensor,
+  options: FabTargetedOptions = {},
+): Promise<FabResult> {
+  const settings = checkOptions(options);
+  checkBatch('fabTargeted', x, labels);
+  const { device } = x;
+  const evaluated = <T>(work: () => T): T => device.scope(() => inEvalMode(model, () => noGrad(device, work)));
+  const classes = evaluated(() => {
+    const logits = logitsOf(model, x);
+    const [m = 0, count = 0] = logits.shape;
+    if (logits.rank !== 2 || count < 2) {
+      throw new ArgumentError(`fabTargeted: the model has ${count} classes; needs at least 2`);
+    }
+    const ranked = topk(logits, Math.min(settings.targets + 1, count), 1).indices;
+    return Array.from({ length: Math.min(settings.targets, count - 1) }, (_, rank) =>
+      keep(reshape(slice(ranked, [null, { start: rank + 1, end: rank + 2 }]), [m])),
+    );
+  });
+  const step = compile((...tensors: Tensor[]) => {
+    const [images, truth, target, point, nearest, distance] = tensors as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    return advance(model, { images, truth, target }, { point, nearest, distance }, settings);
+  });
+  let state: State = evaluated(() => {
+    const right = eq(argmax(logitsOf(model, x), 1), labels);
+    const far = full([x.shape[0] ?? 0], FAB_NOT_FOUND, { device });
+    return { point: keep(add(x, 0)), nearest: keep(add(x, 0)), distance: keep(where(right, far, mul(far, 0))) };
+  });
+  try {
+    for (const target of classes) {
+      const { point, ...found } = state;
+      point.dispose();
+      state = { ...found, point: evaluated(() => keep(add(x, 0))) };
+      for (let done = 1; done <= settings.steps; done++) {
+        const before = state;
+        state = evaluated(() => {
+          const next = step(x, labels, target, before.point, before.nearest, before.distance);
+          return { point: keep(next.point), nearest: keep(next.nearest), distance: keep(next.distance) };
+        });
+        release(before);
+        if (done % ITERATIONS_AHEAD !== 0) continue;
+        await device.sync();
+        options.signal?.throwIfAborted();
+      }
+    }
+    const { nearest, distance } = state;
+    return evaluated(() => ({ images: add(nearest, 0), distances: add(distance, 0) }));
+  } finally {
+    step.dispose();
+    release(state);
+    for (const target of classes) target.dispose();
+  }
+}
+
+/** Options of {@link fabTargetedAttack}. */
+export interface FabTargetedAttackOptions extends Omit<FabTargetedOptions, 'signal'> {
+  /** Radius of the ball, in units of the data: what was found beyond it does not count. */
+  readonly eps: number;
+}
+
+/** {@link fabTargeted} within a ball, with settings, which are checked at once; throws as it does. */
+export function fabTargetedAttack(options: FabTargetedAttackOptions): HostedAttack {
+  const { norm, steps, targets } = checkOptions(options);
+  const { eps } = options;
+  checkBall('fabTargeted', eps, options);
+  return {
+    hosted: true,
+    settings: { attack: 'fab-t', norm, eps, steps, targets },
+    warnings: [],
+    run: async (model, x, labels, { signal }: HostedRun) => {
+      const { images, distances } = await fabTargeted(model, x, labels, { ...options, signal });
+      const within = x.device.scope(() =>
+        noGrad(x.device, () => where(perImage(le(distances, eps), x.shape), images, x)),
+      );
+      for (const each of [images, distances]) each.dispose();
+      return within;
+    },
+  };
+}
+
+interface Settings extends Required<ClipOptions> {
+  readonly norm: 'linf' | 'l2';
+  readonly steps: number;
+  readonly targets: number;
+}
+
+/** What every sample carries from iteration to iteration. */
+interface State {
+  readonly point: Tensor;
+  /** The nearest misclassified image so far, and its distance. */
+  readonly nearest: Tensor;
+  readonly distance: Tensor;
+}
+
+function release({ point, nearest, distance }: State): void {
+  for (const each of [point, nearest, distance]) each.dispose();
+}
+
+function advance(
+  model: Model,
+  { images, truth, target }: { readonly images: Tensor; readonly truth: Tensor; readonly target: Tensor },
+  { point, nearest, distance }: State,
+  settings: Settings,
+): State {
+  const { device, shape } = images;
+  const difference = (logits: Tensor, labels: Tensor): Tensor => {
+    const classes = logits.shape[1] ?? 0;
+    return sum(mul(logits, sub(oneHot(target, classes), oneHot(labels, classes))), [1]);
+  };
+  const { value, gradient } = lossAt(model, point, truth, difference);
+  return noGrad(device, () => {
+    const [a, x, w] = [point, images, gradient].map(rowsOf) as [Tensor, Tensor, Tensor];
+    const clip = { min: settings.clipMin, max: settings.clipMax };
+    const gap = reshape(value, [a.shape[0] ?? 0, 1]);
+    // <w, p> - b, where the hyperplane through the boundary has b = <w, a> - (f_t - f_y)(a).
+    const fromImage = add(sum(mul(w, sub(x, a)), [1], { keepDim: true }), gap);
+    const steps = stepToHyperplane(concat([a, x]), concat([w, w]), concat([gap, fromImage]), settings);
+    const m = a.shape[0] ?? 0;
+    const [own, home] = [slice(steps, [{ end: m }]), slice(steps, [{ start: m }])];
+    const [ownLength, homeLength] = [own, home].map((step) => clamp(lengthBy(step, settings), { min: 1e-8 })) as [
+      Tensor,
+      Tensor,
+    ];
+    const alpha = minimum(div(ownLength, add(ownLength, homeLength)), ALPHA_MAX);
+    const mixed = add(mul(add(a, mul(own, OVERSHOOT)), sub(1, alpha)), mul(add(x, mul(home, OVERSHOOT)), alpha));
+    const moved = clamp(mixed, clip);
+    const movedImages = reshape(moved, shape);
+    const wrong = logicalNot(eq(argmax(logitsOf(model, movedImages), 1), truth));
+    const away = reshape(lengthBy(sub(moved, x), settings), [m]);
+    const nearer = logicalAnd(wrong, lt(away, distance));
+    const back = add(x, mul(sub(moved, x), BACKWARD));
+    return {
+      point: where(perImage(wrong, shape), reshape(back, shape), movedImages),
+      nearest: where(perImage(nearer, shape), movedImages, nearest),
+      distance: where(nearer, away, distance),
+    };
+  });
+}
+
+/** Lengths of rows, `[m, 1]`. */
+function lengthBy(rows: Tensor, { norm }: Settings): Tensor {
+  return norm === 'linf' ? max(abs(rows), [1], { keepDim: true }) : lengthOf(rows, { axes: [1], keepDim: true });
+}
+
+function checkOptions(options: FabTargetedOptions): Settings {
+  const { norm = 'linf', steps = 100, targets = 9 } = options;
+  // Callers without types can pass anything.
+  if (!['linf', 'l2'].includes(norm)) throw new ArgumentError(`fabTargeted: norm is ${norm}; expected linf or l2`);
+  for (const [name, value] of Object.entries({ steps, targets })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new ArgumentError(`fabTargeted: ${name} is ${value}; expected an integer from 1 up`);
+    }
+  }
+  return { norm, steps, targets, ...checkBall('fabTargeted', 0, options) };
+}
