@@ -4,6 +4,7 @@ import { partOf, type Norm } from '../adversarial/attacks/ball.js';
 import { bimAttack } from '../adversarial/attacks/bim.js';
 import { cwLinfAttack } from '../adversarial/attacks/cw-linf.js';
 import { deepfoolAttack } from '../adversarial/attacks/deepfool.js';
+import { fabTargetedAttack } from '../adversarial/attacks/fab.js';
 import { ffgsmAttack } from '../adversarial/attacks/ffgsm.js';
 import { fgsmAttack } from '../adversarial/attacks/fgsm.js';
 import { pgdAttack } from '../adversarial/attacks/pgd.js';
@@ -33,6 +34,7 @@ const BY_NAME: Readonly<
     norms: ['linf', 'l2'],
     make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'dlr' }),
   },
+  'fab-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => fabTargetedAttack({ eps, norm: linfOrL2(norm) }) },
   'apgd-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdTargetedAttack({ eps, norm: linfOrL2(norm) }) },
 };
 
