@@ -34,7 +34,13 @@ export { inputGradient, sampleCrossEntropy, type AttackLoss } from './attacks/in
 export { l1Projection } from './attacks/l1.js';
 export { l2Projection } from './attacks/l2.js';
 export { linfStep, type LinfStep } from './attacks/linf.js';
-export { cwLoss, dlrLoss, marginLoss, targetedDlrLoss, type CwLossOptions } from './attacks/losses.js';
+export {
+  cwLoss,
+  dlrLoss,
+  marginLoss,
+  targetedDlrLoss,
+  type CwLossOptions,
+} from './attacks/losses.js';
 export {
   NORMAL_START_STD,
   budgetWarning,
@@ -44,6 +50,7 @@ export {
   type PgdOptions,
   type PgdStart,
 } from './attacks/pgd.js';
+export { confidentMisclassified, misclassified, targetedMisclassified, type Criterion } from './criteria.js';
 export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';
 export type {
   AttackResult,
@@ -65,6 +72,7 @@ export { plain } from './objectives/plain.js';
 export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/registry.js';
 export { standardAT } from './objectives/standard-at.js';
 export { TRADES_DEFAULTS, trades, type TradesOptions } from './objectives/trades.js';
+export { perturbationNorms, type PerturbationNorms } from './perturbation.js';
 export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset } from './presets.js';
 export { mutualInformationOf, wilson, type Proportion } from './statistics.js';
 export { adversarialStep, type StepOptions, type StepValues } from './step.js';
