@@ -28,6 +28,7 @@ export {
 export { stepToHyperplane } from './attacks/hyperplane.js';
 export { inTurn } from './attacks/in-turn.js';
 export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';
+export { quantized } from './attacks/quantized.js';
 export { rfgsm, rfgsmAttack, type RfgsmOptions } from './attacks/rfgsm.js';
 export type { ClipOptions, Norm } from './attacks/ball.js';
 export { inputGradient, sampleCrossEntropy, type AttackLoss } from './attacks/input-gradient.js';
@@ -38,6 +39,8 @@ export {
   cwLoss,
   dlrLoss,
   marginLoss,
+  targetedCrossEntropy,
+  targetedCwLoss,
   targetedDlrLoss,
   type CwLossOptions,
 } from './attacks/losses.js';

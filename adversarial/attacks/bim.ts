@@ -13,8 +13,10 @@ export interface BimOptions extends ClipOptions {
   readonly stepSize?: number;
   /** 10 unless told. */
   readonly steps?: number;
-  /** What the steps raise; the cross-entropy unless told. */
+  /** What the steps raise; unless told the cross-entropy, or `targetedCrossEntropy` where there are targets. */
   readonly loss?: AttackLoss;
+  /** Classes to draw the samples to, i32 `[m]`. */
+  readonly targets?: Tensor;
 }
 
 /**
@@ -26,7 +28,7 @@ export function bim(model: Model, x: Tensor, labels: Tensor, options: BimOptions
 }
 
 /** {@link bim} with settings, which are checked at once; throws as it does. */
-export function bimAttack(options: BimOptions): RecordedAttack {
+export function bimAttack(options: Omit<BimOptions, 'targets'>): RecordedAttack {
   const settings = asPgd(options);
   checkPgdOptions('bim', settings);
   return {

@@ -1,9 +1,9 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { AttackRandom, RecordedAttack } from './attack.js';
+import type { RecordedAttack } from './attack.js';
 import { partOf } from './ball.js';
-import { cwLoss, type CwLossOptions } from './losses.js';
-import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
+import { cwLoss, targetedCwLoss, type CwLossOptions } from './losses.js';
+import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type BatchOptions, type PgdOptions } from './pgd.js';
 
 /** Options of {@link cwLinf}: those of `pgd`, with defaults. */
 export interface CwLinfOptions extends Omit<PgdOptions, 'loss' | 'norm' | 'stepSize' | 'steps'>, CwLossOptions {
@@ -15,14 +15,14 @@ export interface CwLinfOptions extends Omit<PgdOptions, 'loss' | 'norm' | 'stepS
 
 /**
  * Carlini and Wagner's loss within an Linf ball, as papers on adversarial training report it under CW: {@link pgd} that raises
- * {@link cwLoss}, with kappa 50 unless told. Throws as both do.
+ * {@link cwLoss}, with kappa 50 unless told, or {@link targetedCwLoss} where there are targets. Throws as they do.
  */
 export function cwLinf(model: Model, x: Tensor, labels: Tensor, options: CwLinfOptions): Tensor {
   return pgd(model, x, labels, asPgd(options));
 }
 
 /** {@link cwLinf} with settings, which are checked at once; throws as it does. */
-export function cwLinfAttack(options: Omit<CwLinfOptions, keyof AttackRandom>): RecordedAttack {
+export function cwLinfAttack(options: Omit<CwLinfOptions, BatchOptions>): RecordedAttack {
   const settings = asPgd(options);
   checkPgdOptions('cwLinf', settings);
   return {
@@ -33,5 +33,7 @@ export function cwLinfAttack(options: Omit<CwLinfOptions, keyof AttackRandom>): 
 }
 
 function asPgd({ kappa = 50, stepSize, steps = 30, ...options }: CwLinfOptions): PgdOptions {
-  return { ...options, stepSize: stepSize ?? partOf(options.eps, 1 / 10), steps, loss: cwLoss({ kappa }) };
+  const { eps, targets } = options;
+  const loss = targets ? targetedCwLoss(targets, { kappa }) : cwLoss({ kappa });
+  return { ...options, stepSize: stepSize ?? partOf(eps, 1 / 10), steps, loss };
 }

@@ -3,7 +3,7 @@ import type { Model } from '../model.js';
 import type { AttackRandom, RecordedAttack } from './attack.js';
 import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
-import { checkPgdOptions, pgd, pgdSettings, type PgdOptions } from './pgd.js';
+import { checkPgdOptions, pgd, pgdSettings, type BatchOptions, type PgdOptions } from './pgd.js';
 
 /** Options of {@link ffgsm}. */
 export interface FfgsmOptions extends ClipOptions, Partial<AttackRandom> {
@@ -13,8 +13,10 @@ export interface FfgsmOptions extends ClipOptions, Partial<AttackRandom> {
   readonly stepSize?: number;
   /** A point to start from, in place of a random one. */
   readonly start?: Tensor;
-  /** What the step raises; the cross-entropy unless told. */
+  /** What the step raises; unless told the cross-entropy, or `targetedCrossEntropy` where there are targets. */
   readonly loss?: AttackLoss;
+  /** Classes to draw the samples to, i32 `[m]`. */
+  readonly targets?: Tensor;
 }
 
 /**
@@ -26,7 +28,7 @@ export function ffgsm(model: Model, x: Tensor, labels: Tensor, options: FfgsmOpt
 }
 
 /** {@link ffgsm} with settings, which are checked at once; throws as it does. */
-export function ffgsmAttack(options: Omit<FfgsmOptions, keyof AttackRandom>): RecordedAttack {
+export function ffgsmAttack(options: Omit<FfgsmOptions, BatchOptions>): RecordedAttack {
   checkPgdOptions('ffgsm', asPgd(options));
   return {
     settings: pgdSettings('ffgsm', asPgd(options)),

@@ -4,6 +4,7 @@ import type { RecordedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
 import { linfStep } from './linf.js';
+import { targetedCrossEntropy } from './losses.js';
 
 /**
  * The fast gradient sign method: Goodfellow, Shlens and Szegedy, "Explaining and harnessing adversarial examples", ICLR 2015.
@@ -17,8 +18,10 @@ import { linfStep } from './linf.js';
 export interface FgsmOptions extends ClipOptions {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
-  /** What the step raises; the cross-entropy unless told. */
+  /** What the step raises; unless told the cross-entropy, or `targetedCrossEntropy` where there are targets. */
   readonly loss?: AttackLoss;
+  /** Classes to draw the samples to, i32 `[m]`. */
+  readonly targets?: Tensor;
 }
 
 /**
@@ -30,7 +33,8 @@ export interface FgsmOptions extends ClipOptions {
  * none.
  */
 export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptions): Tensor {
-  const { eps, loss = sampleCrossEntropy } = options;
+  const { eps, targets } = options;
+  const { loss = targets ? targetedCrossEntropy(targets) : sampleCrossEntropy } = options;
   const clip = checkBall('fgsm', eps, options);
   checkBatch('fgsm', x, labels);
   return x.device.scope(() =>
@@ -42,7 +46,7 @@ export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptio
 }
 
 /** {@link fgsm} with settings, which are checked at once; throws as it does. */
-export function fgsmAttack(options: FgsmOptions): RecordedAttack {
+export function fgsmAttack(options: Omit<FgsmOptions, 'targets'>): RecordedAttack {
   checkBall('fgsm', options.eps, options);
   return {
     settings: { attack: 'fgsm', norm: 'linf', eps: options.eps },

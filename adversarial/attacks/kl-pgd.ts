@@ -7,7 +7,7 @@ import { checkBatch } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
 
 /** Options of {@link klPgd}. */
-export type KlPgdOptions = Omit<PgdOptions, 'loss'>;
+export type KlPgdOptions = Omit<PgdOptions, 'loss' | 'targets'>;
 
 /**
  * The inner attack of TRADES: Zhang et al., "Theoretically principled trade-off between robustness and accuracy", ICML 2019, algorithm 1:

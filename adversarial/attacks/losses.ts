@@ -1,5 +1,6 @@
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { arange, full } from '../../engine/ops/create.js';
+import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { add, div, eq, mul, neg, relu, sub, where } from '../../engine/ops/elementwise.js';
 import { gather } from '../../engine/ops/indexing.js';
 import { reshape, slice, unsqueeze } from '../../engine/ops/movement.js';
@@ -7,6 +8,7 @@ import { argmax } from '../../engine/ops/reduce.js';
 import { topk } from '../../engine/ops/sort.js';
 import { formatShape } from '../../engine/shape.js';
 import type { Tensor } from '../../engine/tensor.js';
+import { checkTargets } from '../criteria.js';
 import type { AttackLoss } from './input-gradient.js';
 
 /**
@@ -33,10 +35,35 @@ export interface CwLossOptions {
  * @throws ArgumentError unless kappa is a finite number from 0 up
  */
 export function cwLoss({ kappa = 50 }: CwLossOptions = {}): AttackLoss {
-  if (!(kappa >= 0 && kappa < Infinity)) {
-    throw new ArgumentError(`cwLoss: kappa is ${kappa}; expected a finite number from 0 up`);
-  }
+  checkKappa('cwLoss', kappa);
   return (logits, labels) => neg(relu(sub(kappa, marginLoss(logits, labels))));
+}
+
+/**
+ * -max(max_{k != t} z_k - z_t + kappa, 0), which draws samples to the classes t, `targets` (i32 `[m]`): f_6 there, as it is published. It
+ * does not look at the labels.
+ *
+ * @throws ArgumentError unless kappa is a finite number from 0 up; DTypeError or ShapeError, when called, for targets that do not fit
+ */
+export function targetedCwLoss(targets: Tensor, { kappa = 50 }: CwLossOptions = {}): AttackLoss {
+  checkKappa('targetedCwLoss', kappa);
+  return (logits, labels) => {
+    checkTargets('targetedCwLoss', targets, labels);
+    return neg(relu(add(marginLoss(logits, targets), kappa)));
+  };
+}
+
+/**
+ * ln softmax(z)_t, minus the cross-entropy of the classes t, `targets` (i32 `[m]`): drawn to them as far as it goes. It does not look at the
+ * labels.
+ *
+ * @throws DTypeError or ShapeError, when called, for targets that do not fit
+ */
+export function targetedCrossEntropy(targets: Tensor): AttackLoss {
+  return (logits, labels) => {
+    checkTargets('targetedCrossEntropy', targets, labels);
+    return neg(crossEntropy(logits, targets, { reduction: 'none' }));
+  };
 }
 
 /**
@@ -64,6 +91,11 @@ export function targetedDlrLoss(targets: Tensor): AttackLoss {
     const spread = sub(rank(ranked, 1), mul(add(rank(ranked, 3), rank(ranked, 4)), 0.5));
     return div(sub(at(logits, targets), at(logits, labels)), add(spread, 1e-12));
   };
+}
+
+function checkKappa(loss: string, kappa: number): void {
+  if (kappa >= 0 && kappa < Infinity) return;
+  throw new ArgumentError(`${loss}: kappa is ${kappa}; expected a finite number from 0 up`);
 }
 
 /** z_k of each row, with its own k. */

@@ -1,20 +1,23 @@
 import { noGrad } from '../../engine/autograd.js';
 import { compile } from '../../engine/compile.js';
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
-import { add, clamp, eq, gt, logicalAnd, logicalNot, logicalOr, ne, to, where } from '../../engine/ops/elementwise.js';
+import { add, clamp } from '../../engine/ops/elementwise.js';
 import { reshape, slice } from '../../engine/ops/movement.js';
 import { rand, randn } from '../../engine/ops/random.js';
-import { argmax } from '../../engine/ops/reduce.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import { Tensor } from '../../engine/tensor.js';
-import { inEvalMode, logitsOf, type Model } from '../model.js';
+import { misclassified, targetedMisclassified } from '../criteria.js';
+import { inEvalMode, type Model } from '../model.js';
 import type { Attack, AttackRandom, RecordedAttack } from './attack.js';
 import { checkBall, checkLength, type BallStep, type ClipOptions, type Norm } from './ball.js';
+import { checkBits, gridSteps, onGrid } from './grid.js';
 import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
 import { l1Start, l1StartNumbers, l1Step } from './l1.js';
 import { l2Start, l2StartNumbers, l2Step } from './l2.js';
 import { linfStep, type LinfStep } from './linf.js';
-import { perImage, perSample, type Draw } from './rows.js';
+import { targetedCrossEntropy } from './losses.js';
+import { perSample, type Draw } from './rows.js';
+import { worstOf } from './worst.js';
 
 /**
  * Projected gradient descent: Madry, Makelov, Schmidt, Tsipras and Vladu, "Towards deep learning models resistant to adversarial
@@ -56,9 +59,19 @@ export interface PgdOptions extends PgdBudget, ClipOptions, Partial<AttackRandom
   readonly start?: PgdStart;
   /** How often to start anew, at another point; each sample keeps its worst end. 1 unless told. */
   readonly restarts?: number;
-  /** What the steps raise; the cross-entropy unless told. */
+  /** What the steps raise; unless told the cross-entropy, or {@link targetedCrossEntropy} where there are targets. */
   readonly loss?: AttackLoss;
+  /** Classes to draw the samples to, i32 `[m]`; restarts then look for these instead of any class but the true one. */
+  readonly targets?: Tensor;
+  /**
+   * Bits for each element, 8 for PNG files: every point is moved to the nearest multiples of 1 / (2^bits - 1) within the ball, and gradients
+   * are taken there. Of natural images that are such multiples, the results are then too. For Linf balls and data in [0, 1].
+   */
+  readonly quantize?: number;
 }
+
+/** What the options of an attack with settings leave out: what belongs to one batch. */
+export type BatchOptions = keyof AttackRandom | 'targets';
 
 /**
  * Adversarial versions of images `x` `[m, ...]` (f32, in the range of the data) with classes `labels` (i32 `[m]`), by projected
@@ -80,7 +93,7 @@ export function pgd(model: Model, x: Tensor, labels: Tensor, options: PgdOptions
 }
 
 /** {@link pgd} with settings, which are checked at once; throws as it does. */
-export function pgdAttack(options: Omit<PgdOptions, keyof AttackRandom>): RecordedAttack {
+export function pgdAttack(options: Omit<PgdOptions, BatchOptions>): RecordedAttack {
   checkPgdOptions('pgd', options);
   return {
     settings: pgdSettings('pgd', options),
@@ -90,10 +103,11 @@ export function pgdAttack(options: Omit<PgdOptions, keyof AttackRandom>): Record
 }
 
 /** What a report says of an attack that is a kind of `pgd`. */
-export function pgdSettings(attack: string, options: Omit<PgdOptions, keyof AttackRandom>): Attack['settings'] {
-  const { eps, stepSize, steps, start = 'uniform', norm = 'linf', restarts = 1 } = options;
+export function pgdSettings(attack: string, options: Omit<PgdOptions, BatchOptions>): Attack['settings'] {
+  const { eps, stepSize, steps, start = 'uniform', norm = 'linf', restarts = 1, quantize } = options;
   const from = typeof start === 'string' ? start : 'given';
-  return { attack, norm, eps, stepSize, steps, start: from, ...(restarts > 1 && { restarts }) };
+  const common = { attack, norm, eps, stepSize, steps, start: from };
+  return { ...common, ...(restarts > 1 && { restarts }), ...(quantize !== undefined && { quantize }) };
 }
 
 /** What is doubtful about the settings of an attack that is a kind of `pgd`. */
@@ -111,12 +125,16 @@ export function ascend(
   options: Omit<PgdOptions, 'eps' | 'stepSize'>,
 ): Tensor {
   const { device } = x;
-  const { start, loss = sampleCrossEntropy, norm = 'linf', restarts = 1, steps } = options;
+  const { start, targets, norm = 'linf', restarts = 1, steps, quantize } = options;
+  const { loss = targets ? targetedCrossEntropy(targets) : sampleCrossEntropy } = options;
+  const criterion = targets ? targetedMisclassified(targets) : misclassified;
+  const rounded = (point: Tensor, images: Tensor): Tensor =>
+    quantize === undefined ? point : onGrid(point, images, quantize, { norm, eps: numbers(step).eps });
   return device.scope(() =>
     inEvalMode(model, () => {
       const take = (from: Tensor, images: Tensor, classes: Tensor): Tensor => {
         const gradient = inputGradient(model, from, classes, loss);
-        const next = noGrad(device, () => stepBy(norm, from, gradient, images, step));
+        const next = noGrad(device, () => rounded(stepBy(norm, from, gradient, images, step), images));
         gradient.dispose();
         return next;
       };
@@ -125,7 +143,7 @@ export function ascend(
       const next = steps < WORTH_CAPTURING ? take : compiled;
       const starts = startsOf(x, step, options);
       const climb = (number: number): Tensor => {
-        let point = noGrad(device, () => starts(number));
+        let point = noGrad(device, () => rounded(starts(number), x));
         for (let taken = 0; taken < steps; taken++) {
           const from = point;
           point = next(from, x, labels);
@@ -134,7 +152,7 @@ export function ascend(
         return point;
       };
       try {
-        return restarts === 1 ? climb(0) : worstOf(restarts, climb, { model, labels, loss });
+        return restarts === 1 ? climb(0) : worstOf(restarts, climb, { model, labels, loss, criterion });
       } finally {
         compiled.dispose();
       }
@@ -150,46 +168,7 @@ function stepBy(norm: Norm, point: Tensor, gradient: Tensor, centre: Tensor, ste
 /** A step of fixed lengths; those of L2 and L1 balls are. */
 function numbers({ eps, stepSize, ...clip }: LinfStep): BallStep {
   if (typeof eps === 'number' && typeof stepSize === 'number') return { eps, stepSize, ...clip };
-  throw new ArgumentError("pgd: eps and stepSize have to be numbers in a ball other than 'linf'");
-}
-
-/** How the ends of several climbs are compared. */
-interface Comparison {
-  readonly model: Model;
-  readonly labels: Tensor;
-  readonly loss: AttackLoss;
-}
-
-/** The worst of several ends, sample by sample: one that is misclassified, and of two alike the one of higher loss. */
-function worstOf(restarts: number, climb: (number: number) => Tensor, { model, labels, loss }: Comparison): Tensor {
-  const { device } = labels;
-  const judge = (point: Tensor): { point: Tensor; wrong: Tensor; value: Tensor } =>
-    noGrad(device, () => {
-      const logits = logitsOf(model, point);
-      const value = loss(logits, labels);
-      if (!sameShape(value.shape, labels.shape)) {
-        throw new ArgumentError(
-          `pgd: the loss gives ${formatShape(value.shape)}; restarts need one value for each sample, ${formatShape(labels.shape)}`,
-        );
-      }
-      return { point, wrong: ne(argmax(logits, 1), labels), value };
-    });
-  let worst = judge(climb(0));
-  for (let done = 1; done < restarts; done++) {
-    const other = judge(climb(done));
-    const before = worst;
-    worst = noGrad(device, () => {
-      const alike = eq(to(other.wrong, 'i32'), to(before.wrong, 'i32'));
-      const newly = logicalAnd(other.wrong, logicalNot(before.wrong));
-      const worse = logicalOr(newly, logicalAnd(alike, gt(other.value, before.value)));
-      return {
-        point: where(perImage(worse, other.point.shape), other.point, before.point),
-        wrong: logicalOr(before.wrong, other.wrong),
-        value: where(worse, other.value, before.value),
-      };
-    });
-  }
-  return worst.point;
+  throw new ArgumentError("pgd: eps and stepSize have to be numbers in a ball other than 'linf', or with quantize");
 }
 
 /**
@@ -230,7 +209,30 @@ export function checkPgdOptions(caller: string, options: PgdOptions): LinfStep {
   if (restarts > 1 && (start === 'none' || start instanceof Tensor)) {
     throw new ArgumentError(`${caller}: ${restarts} restarts from one start end alike; take the start 'uniform'`);
   }
+  if (options.quantize !== undefined) checkQuantize(caller, options.quantize, { norm, stepSize, clipMin, clipMax });
   return { eps, stepSize, clipMin, clipMax };
+}
+
+function checkQuantize(
+  caller: string,
+  bits: number,
+  { norm, stepSize, clipMin, clipMax }: Required<ClipOptions> & { readonly norm: Norm; readonly stepSize: number },
+): void {
+  checkBits(caller, bits);
+  if (norm !== 'linf') {
+    throw new ArgumentError(
+      `${caller}: quantize in a ball of norm ${norm}; expected linf; quantized() takes any attack`,
+    );
+  }
+  if (clipMin !== 0 || clipMax !== 1) {
+    throw new ArgumentError(`${caller}: quantize for data in [${clipMin}, ${clipMax}]; expected [0, 1]`);
+  }
+  const steps = gridSteps(bits);
+  if (stepSize * steps <= 0.5) {
+    throw new ArgumentError(
+      `${caller}: a stepSize of ${stepSize} is rounded to nothing with ${bits} bits; expected more than half of 1 / ${steps}`,
+    );
+  }
 }
 
 /** Where each climb starts, by its number. Random numbers of a sample lie together, so that they do not depend on the batch. */

@@ -7,7 +7,7 @@ import type { Model } from '../model.js';
 import type { AttackRandom, RecordedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch, type AttackLoss } from './input-gradient.js';
-import { pgd } from './pgd.js';
+import { pgd, type BatchOptions } from './pgd.js';
 import { perSample } from './rows.js';
 
 /** Options of {@link rfgsm}. */
@@ -25,8 +25,10 @@ export interface RfgsmOptions extends ClipOptions, Partial<AttackRandom> {
   readonly steps?: number;
   /** A point to start from, in place of the random step's end. */
   readonly start?: Tensor;
-  /** What the steps raise; the cross-entropy unless told. */
+  /** What the steps raise; unless told the cross-entropy, or `targetedCrossEntropy` where there are targets. */
   readonly loss?: AttackLoss;
+  /** Classes to draw the samples to, i32 `[m]`. */
+  readonly targets?: Tensor;
 }
 
 /**
@@ -39,7 +41,7 @@ export function rfgsm(model: Model, x: Tensor, labels: Tensor, options: RfgsmOpt
   const { eps, stepSize, steps, clipMin, clipMax, definition } = resolved(options);
   checkBatch('rfgsm', x, labels);
   const { device } = x;
-  const { loss, start: given } = options;
+  const { loss, targets, start: given } = options;
   return device.scope(() => {
     const start =
       given ??
@@ -49,12 +51,13 @@ export function rfgsm(model: Model, x: Tensor, labels: Tensor, options: RfgsmOpt
       });
     const length = definition === 'tramer' ? eps - stepSize : stepSize;
     if (length === 0) return start;
-    return pgd(model, x, labels, { eps, stepSize: length, steps, start, clipMin, clipMax, ...(loss && { loss }) });
+    const aim = { ...(loss && { loss }), ...(targets && { targets }) };
+    return pgd(model, x, labels, { eps, stepSize: length, steps, start, clipMin, clipMax, ...aim });
   });
 }
 
 /** {@link rfgsm} with settings, which are checked at once; throws as it does. */
-export function rfgsmAttack(options: Omit<RfgsmOptions, keyof AttackRandom>): RecordedAttack {
+export function rfgsmAttack(options: Omit<RfgsmOptions, BatchOptions>): RecordedAttack {
   const { eps, stepSize, steps, definition } = resolved(options);
   return {
     settings: { attack: 'rfgsm', norm: 'linf', eps, definition, stepSize, steps },

@@ -4,10 +4,21 @@ import {
   dlrLoss,
   marginLoss,
   sampleCrossEntropy,
+  targetedCrossEntropy,
+  targetedCwLoss,
   targetedDlrLoss,
   type AttackLoss,
 } from '../../adversarial/index.js';
-import { ArgumentError, ShapeError, grad, gradcheck, onesLike, tensor, type Device } from '../../engine/index.js';
+import {
+  ArgumentError,
+  DTypeError,
+  ShapeError,
+  grad,
+  gradcheck,
+  onesLike,
+  tensor,
+  type Device,
+} from '../../engine/index.js';
 import { testDevice } from '../support/device.js';
 import { expectGolden, goldenTolerance, loadGolden } from '../support/golden.js';
 import { uniformFloats } from '../support/values.js';
@@ -53,7 +64,8 @@ describe('attack losses', () => {
   it('have the derivatives that differences have', async () => {
     const labels = tensor([0, 3, 4], { device, dtype: 'i32' });
     const targets = tensor([1, 0, 2], { device, dtype: 'i32' });
-    for (const loss of [marginLoss, cwLoss(), dlrLoss, targetedDlrLoss(targets)]) {
+    const targeted = [targetedDlrLoss(targets), targetedCwLoss(targets), targetedCrossEntropy(targets)];
+    for (const loss of [marginLoss, cwLoss(), dlrLoss, ...targeted]) {
       const logits = tensor(uniformFloats(15, 7, -3, 3), { device, shape: [3, 5] }).requireGrad();
       await gradcheck((z) => loss(z, labels), [logits]);
     }
@@ -79,6 +91,41 @@ describe('attack losses', () => {
     }
   });
 
+  it('draw to targets, with the gradients of plain float64, whatever the labels are', async () => {
+    const [m, classes, kappa] = [9, 6, 1.5];
+    const values = uniformFloats(m * classes, 17, -2, 2);
+    const logits = tensor(values, { device, shape: [m, classes] }).requireGrad();
+    const aims = Int32Array.from({ length: m }, (_, row) => (row * 5 + 1) % classes);
+    const targets = tensor(aims, { device });
+    const labels = tensor(new Int32Array(m), { device });
+    const lossOf = async (loss: AttackLoss): Promise<[Float32Array, Float32Array]> => {
+      const each = loss(logits, labels);
+      const [gradient] = grad(each, [logits], { gradOutput: onesLike(each) });
+      return [await each.floats(), (await gradient?.floats()) ?? new Float32Array()];
+    };
+    const [entropy, entropyGradient] = await lossOf(targetedCrossEntropy(targets));
+    const [cw, cwGradient] = await lossOf(targetedCwLoss(targets, { kappa }));
+    let satisfied = 0;
+    for (let row = 0; row < m; row++) {
+      const z = Array.from(values.subarray(row * classes, (row + 1) * classes));
+      const aim = aims[row] ?? NaN;
+      const at = (k: number): number => z[k] ?? NaN;
+      const total = z.reduce((sum, v) => sum + Math.exp(v), 0);
+      const rival = z.reduce((best, v, k) => (k !== aim && (best === aim || v > at(best)) ? k : best), aim);
+      const gap = at(rival) - at(aim) + kappa;
+      if (gap < 0) satisfied++;
+      expect(entropy[row]).toBeCloseTo(at(aim) - Math.log(total), 5);
+      expect(cw[row]).toBeCloseTo(-Math.max(gap, 0), 5);
+      z.forEach((v, k) => {
+        const one = k === aim ? 1 : 0;
+        expect(entropyGradient[row * classes + k]).toBeCloseTo(one - Math.exp(v) / total, 5);
+        const expected = gap > 0 ? one - (k === rival ? 1 : 0) : 0;
+        expect(cwGradient[row * classes + k]).toBeCloseTo(expected, 6);
+      });
+    }
+    expect(satisfied, 'samples that are at their targets by more than kappa').toBeGreaterThan(0);
+  });
+
   it('refuse too few classes, other shapes and a bad kappa', () => {
     const two = tensor([1, 2, 3, 4], { device, shape: [2, 2] });
     const three = tensor([1, 2, 3], { device, shape: [1, 3] });
@@ -89,6 +136,11 @@ describe('attack losses', () => {
     expect(() => targetedDlrLoss(one)(three, one)).toThrow(/needs at least 4/);
     expect(() => marginLoss(three, labels)).toThrow(ShapeError);
     expect(() => cwLoss({ kappa: -1 })).toThrow(/kappa is -1/);
+    expect(() => targetedCwLoss(one, { kappa: NaN })).toThrow(/targetedCwLoss: kappa is NaN/);
+    for (const targeted of [targetedCwLoss, targetedCrossEntropy]) {
+      expect(() => targeted(labels)(three, one)).toThrow(/targets \[2\] for labels \[1\]/);
+      expect(() => targeted(tensor([1], { device }))(three, one)).toThrow(DTypeError);
+    }
     expect(() => sampleCrossEntropy(three, labels)).toThrow();
   });
 });
