@@ -27,9 +27,12 @@ export {
 } from './attacks/fab.js';
 export { stepToHyperplane } from './attacks/hyperplane.js';
 export { inTurn } from './attacks/in-turn.js';
+export { gaussianBlur, gaussianBlurAttack, type GaussianBlurOptions } from './attacks/gaussian-blur.js';
 export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';
+export { noiseAttack, randomNoise, type NoiseOptions } from './attacks/noise.js';
 export { quantized } from './attacks/quantized.js';
 export { rfgsm, rfgsmAttack, type RfgsmOptions } from './attacks/rfgsm.js';
+export { transferAttack } from './attacks/transfer.js';
 export type { ClipOptions, Norm } from './attacks/ball.js';
 export { inputGradient, sampleCrossEntropy, type AttackLoss } from './attacks/input-gradient.js';
 export { l1Projection } from './attacks/l1.js';
