@@ -32,6 +32,7 @@ export { klPgd, klPgdAttack, type KlPgdOptions } from './attacks/kl-pgd.js';
 export { noiseAttack, randomNoise, type NoiseOptions } from './attacks/noise.js';
 export { quantized } from './attacks/quantized.js';
 export { rfgsm, rfgsmAttack, type RfgsmOptions } from './attacks/rfgsm.js';
+export { squareAttack, squareSearch, type SquareOptions, type SquareResult } from './attacks/square.js';
 export { transferAttack } from './attacks/transfer.js';
 export type { ClipOptions, Norm } from './attacks/ball.js';
 export { inputGradient, sampleCrossEntropy, type AttackLoss } from './attacks/input-gradient.js';

@@ -1,0 +1,262 @@
+import { noGrad } from '../../engine/autograd.js';
+import { compile } from '../../engine/compile.js';
+import { ArgumentError, ShapeError } from '../../engine/errors.js';
+import { arange, tensor, zeros } from '../../engine/ops/create.js';
+import { add, gt, logicalAnd, logicalNot, logicalOr, to, where } from '../../engine/ops/elementwise.js';
+import { indexSelect } from '../../engine/ops/indexing.js';
+import { concat } from '../../engine/ops/movement.js';
+import { generatorOf } from '../../engine/ops/random.js';
+import { formatShape } from '../../engine/shape.js';
+import { keep, type Tensor } from '../../engine/tensor.js';
+import { misclassified } from '../criteria.js';
+import { inEvalMode, logitsOf, type Model } from '../model.js';
+import type { HostedAttack, HostedRun } from './attack.js';
+import { checkBall, type ClipOptions } from './ball.js';
+import { checkBatch } from './input-gradient.js';
+import { marginLoss } from './losses.js';
+import { perImage } from './rows.js';
+import { CHUNK, SquareDraws, l2Try, linfTry } from './square-changes.js';
+
+/**
+ * The Square Attack: Andriushchenko, Croce, Flammarion and Hein, "Square Attack: a query-efficient black-box adversarial attack via random
+ * search", ECCV 2020, with the details of the code that AutoAttack runs. It looks at logits alone, never at gradients. Each iteration
+ * changes a square window, which shrinks as they go, and a sample takes the change where its margin, max_{k != y} z_k - z_y, grows.
+ *
+ *     Linf: starts from vertical stripes of x +- eps; moves the window by +-2 eps, one sign for each channel, then back into the ball
+ *     L2:   starts from a grid of patterns; adds a pattern to the window, which takes the length that a second window had to give up
+ */
+
+/** Options of {@link squareSearch}. */
+export interface SquareOptions extends ClipOptions, Partial<HostedRun> {
+  /** The ball's norm; 'linf' unless told. */
+  readonly norm?: 'linf' | 'l2';
+  /** Radius of the ball, in units of the data: 8 / 255, not 8. */
+  readonly eps: number;
+  /** Windows to try, each of which asks the model once, after one query for the start; 5000 unless told. */
+  readonly queries?: number;
+  /** Share of an image that the first windows cover, above 0 and up to 1; 0.8 unless told. */
+  readonly pInit?: number;
+}
+
+/** What {@link squareSearch} gives, for images `[m, c, h, w]`. */
+export interface SquareResult {
+  /** The first version of each sample that was misclassified, or where there is none, the one of largest margin. */
+  readonly images: Tensor;
+  /** How often the model was asked about each sample until then, i32 `[m]`: 0 where the image itself is misclassified. */
+  readonly queries: Tensor;
+  /** Whether `images` is misclassified, bool `[m]`. */
+  readonly found: Tensor;
+}
+
+/** What a sample carries from query to query. `open`: it is not misclassified yet. */
+interface Progress {
+  readonly best: Tensor;
+  readonly margin: Tensor;
+  readonly open: Tensor;
+  readonly queries: Tensor;
+}
+
+/** A part of the batch. */
+interface Part {
+  readonly progress: Progress;
+  readonly images: Tensor;
+  readonly labels: Tensor;
+  /** The samples' numbers, which their random numbers go by. */
+  readonly samples: Tensor;
+  /** Their places in the batch. */
+  readonly places: readonly number[];
+}
+
+/**
+ * Versions of images `x` `[m, c, h, w]` (f32, in the range of the data) with classes `labels` (i32 `[m]`) that the model misclassifies,
+ * within a ball. An image that is misclassified as it is stays as it is. The model runs in evaluation mode and gets its modes back.
+ *
+ * All samples of a batch share their windows; what is drawn for each depends on its number in `samples`, or else on its place. So from
+ * generators that stand alike, a sample ends alike in whatever batch it is. The generator moves on as far as all queries take it, however
+ * early the search ends. After every 64 queries one number for each sample is read; once less than half of the batch is left, the others
+ * leave it.
+ *
+ * @throws ArgumentError for options outside their domain or fewer than 2 classes, ShapeError or DTypeError for a batch that is none, and
+ * the signal's reason
+ */
+export async function squareSearch(
+  model: Model,
+  x: Tensor,
+  labels: Tensor,
+  options: SquareOptions,
+): Promise<SquareResult> {
+  const { norm, queries, pInit, ball } = resolved(options);
+  checkBatch('squareSearch', x, labels);
+  const [m = 0, , height = 0, width = 0] = x.shape;
+  if (x.rank !== 4) {
+    throw new ShapeError(`squareSearch: images of shape ${formatShape(x.shape)}; expected [m, c, h, w]`);
+  }
+  const { device } = x;
+  const { generator = generatorOf(device, 'start'), signal } = options;
+  const evaluated = <T>(work: () => T): T => device.scope(() => inEvalMode(model, () => noGrad(device, work)));
+  const judge = (images: Tensor, classes: Tensor): { reached: Tensor; wrong: Tensor } => {
+    const logits = logitsOf(model, images);
+    return { reached: marginLoss(logits, classes), wrong: misclassified(logits, classes) };
+  };
+  const draws = new SquareDraws(generator, x, queries, { norm, height, width, pInit });
+  const tryOf = norm === 'linf' ? linfTry : l2Try;
+  const step = compile(
+    (
+      best: Tensor,
+      margin: Tensor,
+      open: Tensor,
+      asked: Tensor,
+      at: Tensor,
+      images: Tensor,
+      classes: Tensor,
+      windows: Tensor,
+      signs: Tensor,
+    ) => {
+      const chunk = { windows, signs };
+      const tried = tryOf(best, images, chunk, at, ball);
+      const { reached, wrong } = judge(tried, classes);
+      const better = logicalAnd(open, logicalOr(wrong, gt(reached, margin)));
+      return {
+        best: where(perImage(better, images.shape), tried, best),
+        margin: where(better, reached, margin),
+        open: logicalAnd(open, logicalNot(wrong)),
+        queries: add(asked, to(open, 'i32')),
+        at: add(at, 1),
+      };
+    },
+  );
+
+  const begin = (): Part => {
+    const samples = options.samples ?? arange(0, m, { device });
+    const start = norm === 'linf' ? draws.stripes(samples, ball) : draws.squares(samples, ball);
+    const [natural, started] = [judge(x, labels), judge(start, labels)];
+    const right = logicalNot(natural.wrong);
+    const progress = {
+      best: where(perImage(right, x.shape), start, x),
+      margin: started.reached,
+      open: logicalAnd(right, logicalNot(started.wrong)),
+      queries: to(right, 'i32'),
+    };
+    // Shared memory: the part is disposed of, what the caller gave is not.
+    const batch = { images: x.detach(), labels: labels.detach(), samples: samples.detach() };
+    return keptPart({ progress, ...batch, places: Array.from({ length: m }, (_, place) => place) });
+  };
+  /** Some iterations more, from `first` on; the part's progress is gone. */
+  const advance = (part: Part, first: number): Part => {
+    const { images, labels: classes, samples } = part;
+    const { windows, signs } = draws.next(first, samples);
+    let now = { ...part.progress, at: zeros([1], { device, dtype: 'i32' }) };
+    for (let done = first; done < Math.min(first + CHUNK, queries); done++) {
+      const { best, margin, open, queries: asked, at } = now;
+      const next = step(best, margin, open, asked, at, images, classes, windows, signs);
+      for (const each of Object.values(now)) each.dispose();
+      now = next;
+    }
+    const { best, margin, open, queries: asked } = now;
+    return keptPart({ ...part, progress: { best, margin, open, queries: asked } });
+  };
+
+  const settled: Part[] = [];
+  let part: Part | undefined;
+  try {
+    part = evaluated(begin);
+    for (let first = 0; first < queries; first += CHUNK) {
+      signal?.throwIfAborted();
+      const open = await part.progress.open.data();
+      const [left, rest] = [true, false].map((wanted) => rowsWhere(open, wanted)) as [number[], number[]];
+      if (left.length === 0) break;
+      const whole: Part = part;
+      if (2 * left.length < open.length) {
+        settled.push(evaluated(() => rowsOfPart(whole, rest)));
+        part = evaluated(() => rowsOfPart(whole, left));
+        disposePart(whole);
+      }
+      const before: Part = part;
+      part = evaluated(() => advance(before, first));
+    }
+    const parts = [...settled, part];
+    return evaluated(() => resultOf(parts));
+  } finally {
+    step.dispose();
+    for (const each of part ? [...settled, part] : settled) disposePart(each);
+  }
+}
+
+/** {@link squareSearch} with settings, which are checked at once; throws as it does. */
+export function squareAttack(options: Omit<SquareOptions, keyof HostedRun>): HostedAttack {
+  const { norm, queries, pInit } = resolved(options);
+  return {
+    hosted: true,
+    settings: { attack: 'square', norm, eps: options.eps, queries, pInit },
+    warnings: [],
+    run: async (model, x, labels, run) => {
+      const { images, queries: asked, found } = await squareSearch(model, x, labels, { ...options, ...run });
+      for (const each of [asked, found]) each.dispose();
+      return images;
+    },
+  };
+}
+
+function tensorsOf({ progress, images, labels, samples }: Part): Tensor[] {
+  const { best, margin, open, queries } = progress;
+  return [best, margin, open, queries, images, labels, samples];
+}
+
+function keptPart(part: Part): Part {
+  for (const each of tensorsOf(part)) keep(each);
+  return part;
+}
+
+function disposePart(part: Part): void {
+  for (const each of tensorsOf(part)) each.dispose();
+}
+
+/** Some rows of a part. */
+function rowsOfPart({ progress, images, labels, samples, places }: Part, rows: readonly number[]): Part {
+  const index = tensor(Int32Array.from(rows), { device: images.device });
+  const of = (each: Tensor): Tensor => indexSelect(each, 0, index);
+  return keptPart({
+    progress: {
+      best: of(progress.best),
+      margin: of(progress.margin),
+      open: of(progress.open),
+      queries: of(progress.queries),
+    },
+    images: of(images),
+    labels: of(labels),
+    samples: of(samples),
+    places: rows.map((row) => places[row] ?? 0),
+  });
+}
+
+/** The parts together, in the batch's order. */
+function resultOf(parts: readonly Part[]): SquareResult {
+  const places = parts.flatMap((part) => part.places);
+  const order = new Int32Array(places.length);
+  for (const [row, place] of places.entries()) order[place] = row;
+  const gathered = (name: keyof Progress): Tensor => {
+    const all = concat(parts.map(({ progress }) => progress[name]));
+    return indexSelect(all, 0, tensor(order, { device: all.device }));
+  };
+  return { images: gathered('best'), queries: gathered('queries'), found: logicalNot(gathered('open')) };
+}
+
+/** Where 0 and 1 say that it is so, or that it is not. */
+function rowsWhere(flags: ArrayLike<number>, wanted: boolean): number[] {
+  return Array.from(flags, (flag, row) => ((flag !== 0) === wanted ? row : -1)).filter((row) => row >= 0);
+}
+
+function resolved({ eps, norm = 'linf', queries = 5000, pInit = 0.8, ...options }: SquareOptions) {
+  const ball = { eps, ...checkBall('squareSearch', eps, { ...options, norm }) };
+  // Callers without types can pass anything.
+  if (!['linf', 'l2'].includes(norm)) {
+    throw new ArgumentError(`squareSearch: norm is ${norm as string}; expected linf or l2`);
+  }
+  if (!Number.isInteger(queries) || queries < 1) {
+    throw new ArgumentError(`squareSearch: queries is ${queries}; expected an integer from 1 up`);
+  }
+  if (!(pInit > 0 && pInit <= 1)) {
+    throw new ArgumentError(`squareSearch: pInit is ${pInit}; expected a share above 0 and up to 1`);
+  }
+  return { norm, queries, pInit, ball };
+}
