@@ -12,6 +12,7 @@ export {
   type ApgdTargetedOptions,
   type ApgdTargetedResult,
 } from './attacks/apgd.js';
+export { autoAttack, autoAttackParts, type AutoAttackOptions } from './attacks/auto-attack.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
 export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
 export { deepfool, deepfoolAttack, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';

@@ -1,14 +1,19 @@
 import { apgdAttack, apgdTargetedAttack } from '../adversarial/attacks/apgd.js';
 import type { Attack } from '../adversarial/attacks/attack.js';
 import { partOf, type Norm } from '../adversarial/attacks/ball.js';
+import { autoAttack } from '../adversarial/attacks/auto-attack.js';
 import { bimAttack } from '../adversarial/attacks/bim.js';
 import { cwLinfAttack } from '../adversarial/attacks/cw-linf.js';
 import { deepfoolAttack } from '../adversarial/attacks/deepfool.js';
 import { fabTargetedAttack } from '../adversarial/attacks/fab.js';
 import { ffgsmAttack } from '../adversarial/attacks/ffgsm.js';
 import { fgsmAttack } from '../adversarial/attacks/fgsm.js';
+import { gaussianBlurAttack } from '../adversarial/attacks/gaussian-blur.js';
+import { noiseAttack } from '../adversarial/attacks/noise.js';
 import { pgdAttack } from '../adversarial/attacks/pgd.js';
+import { quantized } from '../adversarial/attacks/quantized.js';
 import { rfgsmAttack } from '../adversarial/attacks/rfgsm.js';
+import { squareAttack } from '../adversarial/attacks/square.js';
 import { UsageError, asUsage } from './errors.js';
 import { unknownName } from './options.js';
 
@@ -16,6 +21,8 @@ import { unknownName } from './options.js';
 export interface AttackListOptions {
   readonly eps: number;
   readonly norm: Norm;
+  /** Round images to this many bits, within the attack. */
+  readonly quantize?: number | undefined;
 }
 
 /** Attacks that are known by their names alone, with the norms of the balls that they know. */
@@ -34,6 +41,14 @@ const BY_NAME: Readonly<
     norms: ['linf', 'l2'],
     make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'dlr' }),
   },
+  square: { norms: ['linf', 'l2'], make: ({ eps, norm }) => squareAttack({ eps, norm: linfOrL2(norm) }) },
+  autoattack: { norms: ['linf', 'l2'], make: ({ eps, norm }) => autoAttack({ eps, norm: linfOrL2(norm) }) },
+  'autoattack-rand': {
+    norms: ['linf', 'l2'],
+    make: ({ eps, norm }) => autoAttack({ eps, norm: linfOrL2(norm), version: 'rand' }),
+  },
+  noise: { norms: ['linf', 'l2'], make: ({ eps, norm }) => noiseAttack({ eps, norm: linfOrL2(norm), repeats: 10 }) },
+  blur: { norms: ['linf', 'l2', 'l1'], make: () => gaussianBlurAttack() },
   'fab-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => fabTargetedAttack({ eps, norm: linfOrL2(norm) }) },
   'apgd-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdTargetedAttack({ eps, norm: linfOrL2(norm) }) },
 };
@@ -52,7 +67,12 @@ export function attacksNamed(list: string, options: AttackListOptions): Record<s
     .map((name) => name.trim())
     .filter((name) => name !== '');
   return Object.fromEntries(
-    names.filter((name) => name !== 'natural').map((name) => [name, asUsage(() => attackNamed(name, options))]),
+    names
+      .filter((name) => name !== 'natural')
+      .map((name) => {
+        const attack = asUsage(() => attackNamed(name, options));
+        return [name, options.quantize === undefined ? attack : quantized(attack, options.quantize)];
+      }),
   );
 }
 

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { AccuracyCurve } from '../../adversarial/accuracy-curve.js';
+import type { Attack } from '../../adversarial/attacks/attack.js';
 import type { Norm } from '../../adversarial/attacks/ball.js';
+import { transferAttack } from '../../adversarial/attacks/transfer.js';
 import type { EvaluatedBatch } from '../../adversarial/evaluation-batch.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
+import type { Module } from '../../nn/module.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { ATTACK_NAMES, attacksNamed } from '../attack-list.js';
 import { epsOf, loadModel, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
@@ -43,6 +46,8 @@ interface Options {
   readonly norm: Norm;
   readonly eps?: number;
   readonly curve?: readonly CurveRequest[];
+  readonly quantize?: number;
+  readonly substitute?: string;
   readonly samples: number;
   readonly batchSize: number;
   readonly seed: number;
@@ -59,6 +64,8 @@ Examples:
   bulwark evaluate model.safetensors --model cnn4 --width 0.5 --attacks fgsm,pgd-20,pgd-100 --eps 0.3
   bulwark evaluate runs/mimae-at --attacks apgd-ce,apgd-t --attack-on robust --samples 10000 --json > accuracies.json
   bulwark evaluate runs/mimae-at --curve eps=0,0.1,0.2,0.3,0.5,1 --curve steps=1,5,20,100
+  bulwark evaluate runs/mimae-at --attacks autoattack --samples 200 --quantize 8
+  bulwark evaluate runs/mimae-at --substitute runs/plain --attacks fgsm,pgd-20,cw
   bulwark evaluate runs/mimae-at --out runs/evaluation --resume
 
 PGD starts at a random point of the ball and takes steps of 2 eps / steps; the curves are of PGD-20. Checkpoints of PyTorch
@@ -86,6 +93,8 @@ export function addEvaluateCommand(program: Command, run: RunCommand): void {
     .addOption(named('--norm <name>', 'norm', 'norm of the ball that eps is the radius of', NORMS, 'linf'))
     .addOption(numeric('--eps <radius>', eps, NORM_EPS))
     .option('--curve <setting=values>', curve, curveOption)
+    .addOption(numeric('--quantize <bits>', 'round adversarial images to files of this depth, such as 8', BITS))
+    .option('--substitute <checkpoint>', 'black box: make the attacks on this model instead')
     .addOption(numeric('--samples <count>', 'the first test images', COUNT, 1000))
     .addOption(numeric('--batch-size <count>', 'images at a time', COUNT, 100))
     .addOption(seedOption())
@@ -106,11 +115,12 @@ export async function evaluate(path: string, options: Options, context: Context)
     throw new UsageError(`--out ${place.path}: is the run that is evaluated; name another folder`);
   }
   const model = modelConfigOf(checkpoint, options);
+  const substitute = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { norm, attackOn, curve = [] } = options;
   if (norm === 'linf' && eps > 1)
     throw new UsageError(`--eps: ${eps} is more than the range of the data, 1, by the norm linf`);
-  const attacks = attacksNamed(options.attacks, { eps, norm });
+  const attacks = attacksNamed(options.attacks, { eps, norm, quantize: options.quantize });
   const curves = curve.map((request) => planCurve(request, { eps, norm }));
   const history = checkpoint.run === undefined ? [] : await readHistory(join(checkpoint.run, RUN_FILES.metrics));
   const loading = { folder: options.data, count: options.samples, option: '--samples' };
@@ -120,6 +130,9 @@ export async function evaluate(path: string, options: Options, context: Context)
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
     const network = loadModel(checkpoint, model, opened.device);
     const { batchSize, seed } = options;
+    const made = substitute
+      ? madeOn(loadModel(substitute, modelConfigOf(substitute, {}), opened.device), substitute, attacks)
+      : attacks;
     const config = {
       checkpoint: checkpoint.path,
       sha256: checkpoint.sha256,
@@ -130,6 +143,8 @@ export async function evaluate(path: string, options: Options, context: Context)
       eps,
       attacks: options.attacks,
       attackOn,
+      quantize: options.quantize ?? null,
+      substitute: substitute?.sha256 ?? null,
       batchSize,
       seed,
     };
@@ -141,7 +156,7 @@ export async function evaluate(path: string, options: Options, context: Context)
         run.keep();
       };
       const call = { context, model: network, dataset, batchSize, seed, journal: { ...journal, write } };
-      const evaluation = await runEvaluation({ ...call, attacks, attackOn, label: 'evaluate' });
+      const evaluation = await runEvaluation({ ...call, attacks: made, attackOn, label: 'evaluate' });
       const points = evaluation && (await runCurves(curves, call));
       if (!points) throw new InterruptedError(interruptionNote(run, journal.batches > 0));
       for (const line of evaluationLines(evaluation)) run.log(line);
@@ -160,6 +175,8 @@ export async function evaluate(path: string, options: Options, context: Context)
   }
 }
 
+const BITS: NumberDomain = { least: 1, most: 16, integer: true };
+
 /** L2 and L1 balls may be wider than the range of the data. */
 const NORM_EPS: NumberDomain = { least: 0, hint: 'in units of the data: 8/255, not 8' };
 
@@ -170,6 +187,17 @@ async function placeOf({ out, force, resume }: Options): Promise<Place> {
   if (out === undefined) throw new UsageError('--resume: say by --out which folder holds the interrupted evaluation');
   if (force) throw new UsageError('--resume and --force: give one of them');
   return { path: out, force: false, resume: true };
+}
+
+/** The attacks, made on a substitute. */
+function madeOn(
+  network: Module,
+  { path }: Checkpoint,
+  attacks: Readonly<Record<string, Attack>>,
+): Record<string, Attack> {
+  return Object.fromEntries(
+    Object.entries(attacks).map(([name, attack]) => [name, transferAttack(network, attack, path)]),
+  );
 }
 
 function interruptionNote({ path }: OpenRun, kept: boolean): string {

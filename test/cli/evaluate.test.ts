@@ -182,10 +182,34 @@ describe('bulwark evaluate', () => {
     expect(markdown).toContain('Each attack ran on the examples that were right before it');
   });
 
+  it('rounds to 8 bits, attacks by way of another model, and runs what an ensemble is made of', async () => {
+    const tensors = await saveStateDict(buildModel(MODEL, device, 2));
+    await writeFile('other.safetensors', encodeSafetensors(tensors, { model: 'cnn4', width: '0.1', classes: '10' }));
+    const { code, out, err } = await evaluate(
+      'model.safetensors',
+      ...['--attacks', 'noise,blur,fgsm,deepfool', '--quantize', '8', '--substitute', 'other.safetensors', '--json'],
+    );
+    expect(err).not.toContain('error');
+    expect(code).toBe(0);
+    const { results } = JSON.parse(out) as { results: readonly { version: string; settings?: object }[] };
+    expect(results.map(({ version }) => version)).toEqual([
+      'natural',
+      'noise',
+      'blur',
+      'fgsm',
+      'deepfool',
+      'worst case',
+    ]);
+    for (const { settings } of results.slice(1, -1)) {
+      expect(settings).toMatchObject({ quantize: 8, substitute: 'other.safetensors' });
+    }
+  });
+
   it.each([
     [['--attacks', 'pgdd'], /unknown attack 'pgdd'/],
     [['--attacks', 'fgsm', '--norm', 'l2'], /attack fgsm: knows the norms linf, not l2/],
     [['--norm', 'l3'], /unknown norm 'l3'/],
+    [['--quantize', '17'], /--quantize: '17' is not an integer from 1 to 16/],
     [['--eps', '8'], /--eps: 8 is more than the range of the data/],
     [['--curve', 'alpha=1'], /unknown curve 'alpha'/],
     [['--curve', 'eps=0,8'], /eps is 8, more than the range of the data/],

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  Trainer,
+  autoAttack,
+  autoAttackParts,
+  evaluate,
+  standardAT,
+  type HostedAttack,
+} from '../../adversarial/index.js';
+import { Dataset } from '../../data/dataset.js';
+import { ArgumentError, type Device } from '../../engine/index.js';
+import { testDevice } from '../support/device.js';
+import { uniformFloats } from '../support/values.js';
+import { SmallNet } from './small-images.js';
+
+const SIDE = 6;
+const CLASSES = 4;
+
+/** Noise, with a bright corner where the class says. */
+function corners(n: number, seed: number): Dataset {
+  const images = uniformFloats(n * SIDE * SIDE, seed, 0, 0.5);
+  const labels = Int32Array.from({ length: n }, (_, i) => i % CLASSES);
+  for (const [i, label] of labels.entries()) {
+    for (let at = 0; at < 9; at++) {
+      const [row, column] = [Math.floor(at / 3) + 3 * (label >> 1), (at % 3) + 3 * (label & 1)];
+      const place = i * SIDE * SIDE + row * SIDE + column;
+      images[place] = (images[place] ?? 0) + 0.4;
+    }
+  }
+  return new Dataset({ name: 'corners', images, labels, shape: [n, 1, SIDE, SIDE], classes: CLASSES });
+}
+
+let device: Device;
+let net: SmallNet;
+beforeAll(async () => {
+  device = await testDevice();
+  net = new SmallNet(device, { classes: CLASSES });
+  const attack = { eps: 0.1, steps: 4 };
+  const training = { batchSize: 16, steps: 60, lr: 0.05, momentum: 0.9, attack };
+  const trainer = new Trainer({ model: net, dataset: corners(96, 1), objective: standardAT(), ...training });
+  await trainer.run();
+  trainer.dispose();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+const test = corners(24, 9);
+
+describe('autoAttack', () => {
+  it('is made of the published attacks with the published settings', () => {
+    const settingsOf = (parts: Record<string, HostedAttack>): object[] =>
+      Object.values(parts).map(({ settings }) => settings);
+    expect(settingsOf(autoAttackParts({ eps: 0.3 }))).toEqual([
+      { attack: 'apgd-ce', norm: 'linf', eps: 0.3, steps: 100 },
+      { attack: 'apgd-t', norm: 'linf', eps: 0.3, steps: 100, targets: 9 },
+      { attack: 'fab-t', norm: 'linf', eps: 0.3, steps: 100, targets: 9 },
+      { attack: 'square', norm: 'linf', eps: 0.3, queries: 5000, pInit: 0.8 },
+    ]);
+    expect(Object.keys(autoAttackParts({ eps: 2, norm: 'l2', version: 'rand' }))).toEqual(['apgd-ce', 'apgd-dlr']);
+    expect(autoAttack({ eps: 0.3 }).settings).toEqual({
+      attack: 'autoattack',
+      norm: 'linf',
+      eps: 0.3,
+      version: 'standard',
+    });
+    expect(() => autoAttack({ eps: 0.3, version: 'plus' as 'rand' })).toThrow(ArgumentError);
+    expect(() => autoAttack({ eps: 30 })).toThrow(/more than the range/);
+  });
+
+  it('leaves no more than each of its attacks, and as much as they do in turn', async () => {
+    const eps = 0.12;
+    const parts = autoAttackParts({ eps });
+    const together = autoAttack({ eps });
+    const alone = await evaluate(net, test, { attacks: { ...parts, together }, seed: 2 });
+    const inTurn = await evaluate(net, test, { attacks: parts, attackOn: 'robust', seed: 2 });
+    const left = alone.attacks['together']?.accuracy.count ?? NaN;
+    for (const [name, { accuracy }] of Object.entries(alone.attacks)) {
+      if (name !== 'together') expect(left).toBeLessThanOrEqual(accuracy.count);
+    }
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThan(alone.natural.accuracy.count);
+    // Random numbers differ between the two; gradients do not.
+    expect(Math.abs(inTurn.worstCase.count - left)).toBeLessThanOrEqual(1);
+  });
+});
