@@ -14,6 +14,14 @@ export {
 } from './attacks/apgd.js';
 export { autoAttack, autoAttackParts, type AutoAttackOptions } from './attacks/auto-attack.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
+export {
+  CW_L2_NOT_FOUND,
+  cwL2,
+  cwL2Attack,
+  type CwL2AttackOptions,
+  type CwL2Options,
+  type CwL2Result,
+} from './attacks/cw-l2.js';
 export { cwLinf, cwLinfAttack, type CwLinfOptions } from './attacks/cw-linf.js';
 export { deepfool, deepfoolAttack, type DeepFoolOptions, type DeepFoolResult } from './attacks/deepfool.js';
 export { ffgsm, ffgsmAttack, type FfgsmOptions } from './attacks/ffgsm.js';

@@ -3,6 +3,7 @@ import type { Attack } from '../adversarial/attacks/attack.js';
 import { partOf, type Norm } from '../adversarial/attacks/ball.js';
 import { autoAttack } from '../adversarial/attacks/auto-attack.js';
 import { bimAttack } from '../adversarial/attacks/bim.js';
+import { cwL2Attack } from '../adversarial/attacks/cw-l2.js';
 import { cwLinfAttack } from '../adversarial/attacks/cw-linf.js';
 import { deepfoolAttack } from '../adversarial/attacks/deepfool.js';
 import { fabTargetedAttack } from '../adversarial/attacks/fab.js';
@@ -34,7 +35,11 @@ const BY_NAME: Readonly<
   rfgsm: { norms: ['linf'], make: ({ eps }) => rfgsmAttack({ eps }) },
   bim: { norms: ['linf'], make: ({ eps }) => bimAttack({ eps }) },
   cw: { norms: ['linf'], make: ({ eps }) => cwLinfAttack({ eps }) },
-  // Without a ball: how far images move says something.
+  // Without a ball, or without one by these norms: how far images move says something.
+  'cw-l2': {
+    norms: ['linf', 'l2', 'l1'],
+    make: ({ eps, norm }) => cwL2Attack(norm === 'l2' ? { eps } : {}),
+  },
   deepfool: { norms: ['linf', 'l2', 'l1'], make: () => deepfoolAttack() },
   'apgd-ce': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'ce' }) },
   'apgd-dlr': {

@@ -33,6 +33,7 @@ import { keep, type Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { AttackRandom, HostedAttack, HostedRun } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
+import { carry, release, type Carried } from './carried.js';
 import { checkBatch, lossAt, sampleCrossEntropy, type AttackLoss, type LossAt } from './input-gradient.js';
 import { dlrLoss, targetedDlrLoss } from './losses.js';
 import { perImage, perSample, rowsOf } from './rows.js';
@@ -281,10 +282,6 @@ function imagesOf({ images, ...others }: ApgdTargetedResult): Tensor {
   return images;
 }
 
-function release(tensors: Readonly<Record<string, Tensor>> | Partial<ApgdTargetedResult>): void {
-  for (const tensor of Object.values<Tensor>({ ...tensors })) tensor.dispose();
-}
-
 /**
  * The iterations after which steps may be halved: 22 % of them at first, then 3 % of all fewer each time, down to 6 %.
  *
@@ -382,22 +379,15 @@ class Climb {
 
   dispose(): void {
     this.#iterate.dispose();
-    for (const tensor of Object.values(this.#state)) tensor.dispose();
+    release(this.#state);
   }
 
-  /** Runs work whose results outlive every scope, with the model in evaluation mode. */
-  #kept<T extends Readonly<Record<string, Tensor>>>(work: () => T): T {
-    const { device } = this.#x;
-    return device.scope(() => {
-      const made = inEvalMode(this.#model, () => noGrad(device, work));
-      for (const tensor of Object.values(made)) keep(tensor);
-      return made;
-    });
+  #kept<T extends Carried>(work: () => T): T {
+    return carry(this.#x.device, this.#model, work);
   }
 
   #become(next: State): void {
-    const still = new Set(Object.values(next));
-    for (const tensor of Object.values(this.#state)) if (!still.has(tensor)) tensor.dispose();
+    release(this.#state, next);
     this.#state = next;
   }
 }

