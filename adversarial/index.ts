@@ -78,6 +78,7 @@ export type {
   WorstExample,
 } from './evaluation-tally.js';
 export type { EvaluatedBatch, PerturbationSizes } from './evaluation-batch.js';
+export { sanity, type SanityCheck, type SanityOptions, type SanityReport, type Verdict } from './sanity.js';
 export { inEvalMode, logitsOf, type Model } from './model.js';
 export * from './objectives/losses.js';
 export { ALP_DEFAULTS, alp, type AlpOptions } from './objectives/alp.js';

@@ -4,6 +4,7 @@ import { addBenchCommand } from './commands/bench.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
+import { addSanityCommand } from './commands/sanity.js';
 import { addTrainCommand } from './commands/train.js';
 import { addTuneCommand } from './commands/tune.js';
 import type { Context, RunCommand } from './context.js';
@@ -32,6 +33,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
   addBenchCommand(program, run);
   addDemoCommand(program, run);
   addTuneCommand(program, run);
+  addSanityCommand(program, run);
   return program;
 }
 

@@ -16,13 +16,21 @@ export interface ReportRun {
   readonly warnings: readonly string[];
 }
 
+/** Something that was expected. */
+export interface Finding {
+  readonly text: string;
+  readonly met: boolean;
+  /** What to say of it, in place of 'met' or 'not met'. */
+  readonly word?: string;
+}
+
 /** Everything that a report shows. */
 export interface ReportData {
   readonly title: string;
   /** What this is, in a sentence or two. */
   readonly summary: string;
   /** What was expected, and whether it came true. */
-  readonly findings?: readonly { readonly text: string; readonly met: boolean }[];
+  readonly findings?: readonly Finding[];
   readonly runs: readonly ReportRun[];
   /** What it was computed on and by, by name. */
   readonly environment: Readonly<Record<string, string>>;

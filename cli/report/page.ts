@@ -40,8 +40,8 @@ function findings({ findings: found = [] }: ReportData): Html | undefined {
   if (found.length === 0) return undefined;
   return html`<ul>
     ${found.map(
-      ({ text, met }) =>
-        html`<li>${text}: <span class="${met ? 'right' : 'wrong'}">${met ? 'met' : 'not met'}</span></li>`,
+      ({ text, met, word = met ? 'met' : 'not met' }) =>
+        html`<li>${text}: <span class="${met ? 'right' : 'wrong'}">${word}</span></li>`,
     )}
   </ul>`;
 }

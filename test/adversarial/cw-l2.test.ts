@@ -182,7 +182,12 @@ describe('cwL2', () => {
         Int32Array.from(await labels.data(), (label) => (label + 1) % CLASSES),
         { device },
       );
-      const { images: found, distances } = await cwL2(linear, x, labels, { ...FEW, learningRate: 0.1, initialC: 10, targets });
+      const { images: found, distances } = await cwL2(linear, x, labels, {
+        ...FEW,
+        learningRate: 0.1,
+        initialC: 10,
+        targets,
+      });
       const [ends, aims, lengths, values] = [
         await classesOf(linear, found).data(),
         await targets.data(),

@@ -1,0 +1,177 @@
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { sanity, type SanityReport, type Verdict } from '../../adversarial/sanity.js';
+import { writeFileAtomic } from '../../node/files.js';
+import type { AdapterOptions } from '../../node/adapter.js';
+import { epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
+import { DATASETS, MODELS, type DatasetName, type ModelName } from '../config.js';
+import type { Context, RunCommand } from '../context.js';
+import { loadDataset } from '../datasets.js';
+import { openComputingDevice } from '../device.js';
+import { EXIT, InterruptedError, UsageError } from '../errors.js';
+import { RUN_FILES, chooseFolder, inRunFolder } from '../folders.js';
+import { evaluationLines } from '../history.js';
+import {
+  COUNT,
+  EPS,
+  WIDTH,
+  addCommonOptions,
+  addPlaceOptions,
+  dataOption,
+  named,
+  numeric,
+  seedOption,
+} from '../options.js';
+import { startProgress } from '../progress.js';
+import { environmentOf, modelSettings, writeReport } from '../reporting.js';
+import { formatTable } from '../table.js';
+
+interface Options {
+  readonly dataset: DatasetName;
+  readonly data?: string;
+  readonly model?: ModelName;
+  readonly width?: number;
+  readonly eps?: number;
+  readonly substitute?: string;
+  readonly queries: number;
+  readonly samples: number;
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly adapter?: AdapterOptions['adapter'];
+}
+
+const EXAMPLES = `
+Examples:
+  bulwark sanity runs/mimae-at
+  bulwark sanity model.safetensors --eps 0.3 --samples 1000 --substitute other.safetensors
+
+Each check says pass, look (at what, and why) or fail. Exit code 1 where one fails: accuracies under attack then say little.`;
+
+/** Adds `bulwark sanity`. */
+export function addSanityCommand(program: Command, run: RunCommand): void {
+  const dataset = `what to check on: ${DATASETS.join(', ')} (its test images)`;
+  const model = `network: ${MODELS.join(', ')} (default: as the checkpoint says)`;
+  const eps = "Linf radius that the model should withstand, 0 to 1 (default: the checkpoint's, or 0.3)";
+  const command = program
+    .command('sanity')
+    .description('Check whether the robustness of a checkpoint is real, or its gradients only mislead attacks.')
+    .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
+    .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
+    .addOption(dataOption())
+    .addOption(named('--model <name>', 'model', model, MODELS))
+    .addOption(numeric('--width <factor>', 'multiplies its channels (default: as the checkpoint says, or 1)', WIDTH))
+    .addOption(numeric('--eps <radius>', eps, { ...EPS, above: true }))
+    .option('--substitute <checkpoint>', 'another model, whose attacks must not do better')
+    .addOption(numeric('--queries <count>', 'of the Square attack', COUNT, 500))
+    .addOption(numeric('--samples <count>', 'the first test images', COUNT, 200))
+    .addOption(numeric('--batch-size <count>', 'images at a time', COUNT, 100))
+    .addOption(seedOption())
+    .option('--json', 'print the checks as JSON')
+    .addHelpText('after', EXAMPLES);
+  addPlaceOptions(command, 'sanity');
+  addCommonOptions(command).action((path: string, options: Options) =>
+    run((context) => checkSanity(path, options, context)),
+  );
+}
+
+/** `bulwark sanity`; returns the exit code. */
+export async function checkSanity(path: string, options: Options, context: Context): Promise<number> {
+  const place = await chooseFolder(options.out, 'sanity', options.force);
+  const checkpoint = await readCheckpoint(path);
+  if (checkpoint.run !== undefined && place.path === checkpoint.run) {
+    throw new UsageError(`--out ${place.path}: is the run that is checked; name another folder`);
+  }
+  const config = modelConfigOf(checkpoint, options);
+  const other = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
+  const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
+  const { samples, batchSize, seed, queries } = options;
+  const loading = { folder: options.data, count: samples, option: '--samples' };
+  const dataset = await loadDataset(options.dataset, 'test', loading);
+  const opened = await openComputingDevice(options.adapter);
+  try {
+    context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
+    const model = loadModel(checkpoint, config, opened.device);
+    const substitute = other && loadModel(other, modelConfigOf(other, {}), opened.device);
+    const settings = { checkpoint: checkpoint.path, sha256: checkpoint.sha256, substitute: other?.sha256 ?? null };
+    const written = { ...settings, dataset: options.dataset, samples, model: config, eps, queries, batchSize, seed };
+    return await inRunFolder(place, written, async (run) => {
+      const progress = startProgress(context, 'sanity', 'images');
+      let report: SanityReport;
+      try {
+        report = await sanity(model, dataset, {
+          ...{ eps, substitute, queries, batchSize, seed, signal: context.signal },
+          onProgress: ({ version, done, total, examplesPerSecond: rate, secondsLeft }) => {
+            progress.show({ done, total, rate, secondsLeft, note: version });
+          },
+        });
+      } catch (error) {
+        if (context.signal.aborted) throw new InterruptedError('interrupted; nothing was written');
+        throw error;
+      } finally {
+        progress.stop();
+      }
+      const { evaluation, curve, checks, verdict } = report;
+      for (const line of evaluationLines(evaluation)) run.log(line);
+      const title = `Sanity of ${checkpoint.path}`;
+      const page = await writeReport(run.path, {
+        title,
+        summary: `A ${config.name} of width ${config.width} on ${evaluation.size} examples of ${evaluation.dataset}, at eps ${eps}.`,
+        findings: checks.map(({ name, verdict: said, finding, advice }) => ({
+          text: `${name}: ${finding}${said === 'pass' ? '' : ` (${advice})`}`,
+          met: said === 'pass',
+          word: WORDS[said],
+        })),
+        runs: [
+          {
+            name: config.name,
+            history: [],
+            evaluation,
+            curves: [curve],
+            settings: { checkpoint: checkpoint.path, ...modelSettings(config), seed: String(seed) },
+            warnings: evaluation.warnings,
+          },
+        ],
+        environment: environmentOf(opened),
+      });
+      await writeFileAtomic(
+        join(run.path, RUN_FILES.results),
+        `${JSON.stringify({ title, eps, verdict, checks, curve }, null, 1)}\n`,
+      );
+      await writeFileAtomic(join(run.path, RUN_FILES.markdown), markdownOf(title, report));
+      print(context, options, report, page);
+      return verdict === 'fail' ? EXIT.failure : EXIT.success;
+    });
+  } finally {
+    opened.device.destroy();
+  }
+}
+
+const WORDS: Readonly<Record<Verdict, string>> = { pass: 'pass', look: 'look', fail: 'FAIL' };
+
+function print(context: Context, { json }: Options, { checks, verdict }: SanityReport, report: string): void {
+  if (json) {
+    context.out(JSON.stringify({ verdict, checks, report }, null, 2));
+    return;
+  }
+  context.out(
+    formatTable([
+      ['', 'check', 'finding'],
+      ...checks.map(({ name, verdict: said, finding }) => [WORDS[said], name, finding]),
+    ]),
+  );
+  for (const { name, verdict: said, advice } of checks) {
+    if (said !== 'pass') context.out(`${WORDS[said]}: ${name}: ${advice}`);
+  }
+  context.out(`report: ${report}`);
+}
+
+function markdownOf(title: string, { checks }: SanityReport): string {
+  const rows = checks.map(
+    ({ name, verdict, finding, advice }) =>
+      `| ${WORDS[verdict]} | ${name} | ${finding} | ${verdict === 'pass' ? '' : advice} |`,
+  );
+  return [`# ${title}`, '', '| | check | finding | what to do |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
+}
