@@ -93,9 +93,9 @@ function run(what, args) {
 }
 
 /** Runs a script's work: an error becomes one message and exit code 1. */
-export function main(work) {
+export async function main(work) {
   try {
-    process.exitCode = work();
+    process.exitCode = await work();
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
