@@ -82,6 +82,7 @@ export { sanity, type SanityCheck, type SanityOptions, type SanityReport, type V
 export { inEvalMode, logitsOf, type Model } from './model.js';
 export * from './objectives/losses.js';
 export { ALP_DEFAULTS, alp, type AlpOptions } from './objectives/alp.js';
+export { FAST_AT_DEFAULTS, fastAT, type FastATOptions } from './objectives/fast-at.js';
 export { MART_DEFAULTS, mart, type MartOptions } from './objectives/mart.js';
 export { MIMAE_AT_DEFAULTS, mimaeAT, type MimaeATOptions } from './objectives/mimae-at.js';
 export { mmaFixed } from './objectives/mma-fixed.js';

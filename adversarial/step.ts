@@ -1,7 +1,7 @@
 import { enableGrad, grad, noGrad } from '../engine/autograd.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
-import { inEvalMode } from './model.js';
+import { inEvalMode, type Model } from './model.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
 import type { Objective, ObjectiveValue } from './objectives/objective.js';
 
@@ -21,8 +21,11 @@ export interface StepOptions {
   /** What to differentiate with respect to. */
   readonly parameters: readonly Tensor[];
   readonly objective: Objective;
-  /** Makes the adversarial images; it sees to evaluation mode itself, as `pgd` does. `loss` is what the objective's own attack raises. */
-  readonly attack: (model: Module, x: Tensor, labels: Tensor, loss?: AttackLoss) => Tensor;
+  /**
+   * Makes the adversarial images; it sees to evaluation mode itself, as `pgd` does. `loss` is what the objective's own attack raises. For an
+   * objective that crafts in training mode, `model` is a function, which stays in that mode.
+   */
+  readonly attack: (model: Model, x: Tensor, labels: Tensor, loss?: AttackLoss) => Tensor;
   /** Natural images `[m, ...]`. */
   readonly x: Tensor;
   /** Classes, i32 `[m]`. */
@@ -43,7 +46,8 @@ export function adversarialStep({ model, parameters, objective, attack, x, label
   const loss = adversarial
     ? objective.attackLoss?.(inEvalMode(model, () => noGrad(x.device, () => model.forward(x))))
     : undefined;
-  const adversarialImages = adversarial ? attack(model, x, labels, loss).detach() : undefined;
+  const victim = objective.attackPlan?.craftIn === 'train' ? inTrainMode(model) : model;
+  const adversarialImages = adversarial ? attack(victim, x, labels, loss).detach() : undefined;
   model.train();
   return enableGrad(x.device, () => {
     const naturalLogits = natural ? model.forward(x) : undefined;
@@ -54,4 +58,10 @@ export function adversarialStep({ model, parameters, objective, attack, x, label
     const gradients = grad(value.total, parameters);
     return { ...value, adversarialImages, naturalLogits, adversarialLogits, gradients };
   });
+}
+
+/** The model as a function that attacks leave in training mode. */
+function inTrainMode(model: Module): Model {
+  model.train();
+  return (x) => model.forward(x);
 }

@@ -11,9 +11,9 @@ import type { Module } from '../nn/module.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
-import { ascend, budgetWarning, checkPgdOptions, type PgdOptions } from './attacks/pgd.js';
+import { ascend, budgetWarning, checkPgdOptions, type PgdOptions, type PgdStart } from './attacks/pgd.js';
 import { rememberModes, type Model } from './model.js';
-import type { Objective } from './objectives/objective.js';
+import { objectiveOf, type Objective, type ObjectiveFunction } from './objectives/objective.js';
 import { adversarialStep } from './step.js';
 import { MetricsRing, type StepMetrics } from './step-metrics.js';
 import { UniformWatch } from './uniform-watch.js';
@@ -34,8 +34,9 @@ export interface TrainingAttack extends Pick<PgdOptions, 'start' | 'loss' | 'cli
 export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
   readonly model: Module;
   readonly dataset: Dataset;
-  readonly objective: Objective;
-  /** Needed by objectives that want adversarial images. Its start is 'normal' unless told. */
+  /** What to minimise: an objective, or just a function of natural logits, adversarial logits and labels (see `objectiveOf`). */
+  readonly objective: Objective | ObjectiveFunction;
+  /** Needed by objectives that want adversarial images; what their `attackPlan` sets goes before. Its start is 'normal' unless told. */
   readonly attack?: TrainingAttack | undefined;
   readonly batchSize: number;
   /** How long to train: one of `epochs` and `steps`. */
@@ -120,6 +121,7 @@ export class Trainer {
   /** Steps in all. */
   readonly steps: number;
   readonly #options: TrainerOptions;
+  readonly #objective: Objective;
   readonly #loader: Loader;
   readonly #schedule: Schedule;
   readonly #ring: MetricsRing;
@@ -137,8 +139,10 @@ export class Trainer {
     const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10, startStep = 0 } = options;
     checkCount('logEvery', logEvery, 1);
     checkCount('startStep', startStep, 0);
-    checkAttack(options);
+    const objective = typeof options.objective === 'function' ? objectiveOf(options.objective) : options.objective;
+    checkAttack(objective, options.attack);
     this.#options = options;
+    this.#objective = objective;
     this.#loader = new Loader(dataset, { batchSize, seed, dropLast });
     this.steps = stepCount(options, this.#loader.length);
     this.#schedule = typeof lr === 'number' ? new StepSchedule({ baseLr: lr }) : lr;
@@ -146,7 +150,8 @@ export class Trainer {
     this.#parameters = model.parameters().filter((parameter) => parameter.requiresGrad);
     const { momentum = 0, weightDecay = 0, nesterov = false } = options;
     this.optimizer = new SGD(this.#parameters, { lr: this.#lrAt(1), momentum, weightDecay, nesterov });
-    this.#watch = new UniformWatch({ ...options, classes: dataset.classes, from: this.#judgedFrom, steps: this.steps });
+    const { classes } = dataset;
+    this.#watch = new UniformWatch({ objective, classes, from: this.#judgedFrom, steps: this.steps });
     this.#step = startStep;
     this.#learn = compile((x: Tensor, labels: Tensor) => this.#learnFrom(x, labels));
   }
@@ -158,8 +163,8 @@ export class Trainer {
 
   /** Radius of the attack in a step, counted from 1; 0 where there is no attack. */
   epsAt(step: number): number {
-    const { objective, attack } = this.#options;
-    if (!attack || !objective.needs.adversarial) return 0;
+    const { attack } = this.#options;
+    if (!attack || !this.#objective.needs.adversarial) return 0;
     return attack.eps * Math.min(1, step / Math.max(1, this.#rampSteps));
   }
 
@@ -245,7 +250,8 @@ export class Trainer {
 
   /** Learns from one batch; gives the numbers of the step. What changes from step to step is asked for by the GPU's work itself. */
   #learnFrom(x: Tensor, labels: Tensor): Tensor {
-    const { model, objective, dataset } = this.#options;
+    const { model, dataset } = this.#options;
+    const objective = this.#objective;
     const attack = (victim: Model, images: Tensor, classes: Tensor, loss?: AttackLoss): Tensor =>
       this.#attack(victim, images, classes, loss);
     const values = adversarialStep({ model, parameters: this.#parameters, objective, attack, x, labels });
@@ -260,13 +266,14 @@ export class Trainer {
     if (!attack) throw new ArgumentError('trainer: the objective wants adversarial images, but there is no attack');
     // A ball without extent: the attack would come back to where it started.
     if (attack.eps === 0) return x;
-    const { stepSize, clipMin = 0, clipMax = 1, start = 'normal' } = attack;
-    const step = { eps: () => this.#eps, stepSize: stepSize ?? (() => this.#eps / 4), clipMin, clipMax };
+    const { clipMin = 0, clipMax = 1 } = attack;
+    const { start, steps, stepSize } = plannedAttack(this.#objective, attack);
+    const step = { eps: () => this.#eps, stepSize: () => stepSize(this.#eps), clipMin, clipMax };
     const raised = attack.loss ?? loss;
     return ascend(model, x, labels, step, {
-      ...attack,
       ...(raised && { loss: raised }),
       start,
+      steps,
       generator: this.#noise,
     });
   }
@@ -297,10 +304,11 @@ export class Trainer {
 
   /** What is doubtful about the attack's settings. */
   #doubt(): string | undefined {
-    const { attack, objective } = this.#options;
-    if (!attack || !objective.needs.adversarial) return undefined;
-    const { eps, steps, stepSize = eps / 4 } = attack;
-    const warning = budgetWarning({ eps, steps, stepSize });
+    const { attack } = this.#options;
+    if (!attack || !this.#objective.needs.adversarial) return undefined;
+    const { eps } = attack;
+    const { steps, stepSize } = plannedAttack(this.#objective, attack);
+    const warning = budgetWarning({ eps, steps, stepSize: stepSize(eps) });
     return warning && `training attack: ${warning}`;
   }
 }
@@ -349,15 +357,34 @@ function stepCount({ epochs, steps }: TrainerOptions, stepsPerEpoch: number): nu
   return steps ?? (epochs ?? 0) * stepsPerEpoch;
 }
 
-function checkAttack({ objective, attack }: TrainerOptions): void {
+/** The attack's settings, with the objective's plan before the run's. */
+interface PlannedAttack {
+  readonly start: PgdStart;
+  readonly steps: number;
+  /** By what eps is at the step. */
+  readonly stepSize: (eps: number) => number;
+}
+
+function plannedAttack({ attackPlan: plan = {} }: Objective, attack: TrainingAttack): PlannedAttack {
+  const { clipMin = 0, clipMax = 1, start = 'normal', steps, stepSize } = attack;
+  const { stepSize: share } = plan;
+  return {
+    start: plan.start ?? start,
+    steps: plan.steps ?? steps,
+    stepSize: (eps) => (share === undefined ? (stepSize ?? eps / 4) : Math.min(share * eps, clipMax - clipMin)),
+  };
+}
+
+function checkAttack(objective: Objective, attack: TrainingAttack | undefined): void {
   if (!objective.needs.adversarial) return;
   if (!attack) {
     throw new ArgumentError(
       `trainer: objective ${objective.name} needs an attack; give one, such as { eps: 0.2, steps: 5 }`,
     );
   }
-  const { eps, stepSize = eps / 4, rampFraction = 0 } = attack;
-  checkPgdOptions('trainer', { ...attack, stepSize: eps === 0 ? 1 : stepSize });
+  const { eps, rampFraction = 0 } = attack;
+  const { stepSize, ...planned } = plannedAttack(objective, attack);
+  checkPgdOptions('trainer', { ...attack, ...planned, stepSize: eps === 0 ? 1 : stepSize(eps) });
   if (!(rampFraction >= 0 && rampFraction <= 1)) {
     throw new ArgumentError(`trainer: rampFraction is ${rampFraction}; expected a part of the run, 0 to 1`);
   }

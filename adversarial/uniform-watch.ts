@@ -19,22 +19,23 @@ export interface UniformWatchOptions {
 /**
  * Notices a run that has learnt nothing: adversarial training at a high rate or a large eps from the start can stay for
  * hundreds of steps where all classes are equally likely, with a loss that looks like a number like any other (2.41 for ten
- * classes).
+ * classes). Of an objective without a classification term it says nothing.
  */
 export class UniformWatch {
   readonly #options: UniformWatchOptions;
-  readonly #atUniform: number;
+  /** The value of uniform predictions; undefined where the objective does not say. */
+  readonly #atUniform: number | undefined;
   readonly #latest: number[] = [];
   #spoken = false;
 
   constructor(options: UniformWatchOptions) {
     this.#options = options;
-    this.#atUniform = options.objective.classification.atUniform(options.classes);
+    this.#atUniform = options.objective.classification?.atUniform(options.classes);
   }
 
   /** Whether the last steps were at the value of uniform predictions. */
   get stuck(): boolean {
-    if (this.#latest.length < WINDOW) return false;
+    if (this.#atUniform === undefined || this.#latest.length < WINDOW) return false;
     return Math.abs(this.#mean - this.#atUniform) <= NEAR * this.#atUniform;
   }
 
@@ -45,9 +46,9 @@ export class UniformWatch {
   /** Takes note of a step; gives a sentence, once, where the run has not left the value of uniform predictions. */
   note(step: number, metrics: Readonly<Record<string, number>>): string | undefined {
     const { objective, from, steps } = this.#options;
-    const { term } = objective.classification;
-    const value = metrics[term];
-    if (value === undefined) return undefined;
+    const term = objective.classification?.term;
+    const value = term === undefined ? undefined : metrics[term];
+    if (term === undefined || value === undefined || this.#atUniform === undefined) return undefined;
     this.#latest.push(value);
     if (this.#latest.length > WINDOW) this.#latest.shift();
     if (this.#spoken || step < from || !this.stuck) return undefined;

@@ -1,6 +1,8 @@
-import { ArgumentError } from '../../engine/errors.js';
+import { ArgumentError, ShapeError } from '../../engine/errors.js';
+import { formatShape } from '../../engine/shape.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { AttackLoss } from '../attacks/input-gradient.js';
+import type { PgdStart } from '../attacks/pgd.js';
 
 /** The logits `[m, C]` of one training step, those that the objective asked for. */
 export interface Logits {
@@ -24,22 +26,71 @@ export type OptionValue = number | string | boolean;
 /** Options of an objective by name, as a command line or a configuration file has them. */
 export type OptionValues = Readonly<Record<string, OptionValue>>;
 
-/** What training minimises, as a function of logits. A new objective is an object with these members. */
+/** What an objective says of its training attack, in place of the run's settings; eps and its ramp stay the run's. */
+export interface AttackPlan {
+  readonly start?: Exclude<PgdStart, Tensor>;
+  /** Number of steps. */
+  readonly steps?: number;
+  /** Length of a step as a share of eps, and of what the ramp has made of it. */
+  readonly stepSize?: number;
+  /**
+   * The mode of the model in the attack's passes: 'eval' unless told. In mode 'train' batch norm goes by the batch, and running
+   * statistics move in each of these passes too.
+   */
+  readonly craftIn?: 'train' | 'eval';
+}
+
+/**
+ * What training minimises, as a function of logits. A new objective is an object with these members; {@link objectiveOf} makes one of a
+ * mere function.
+ */
 export interface Objective {
   readonly name: string;
   /** The settings, defaults filled in: what a log or a report says of it. */
   readonly options: OptionValues;
   /** Which forward passes it wants: the natural one, then the adversarial one, then the natural one once more. */
   readonly needs: { readonly natural: boolean; readonly adversarial: boolean; readonly naturalAgain?: boolean };
-  /** Which of the terms says how well the labels are met, and its value where all classes are equally likely. */
-  readonly classification: { readonly term: string; readonly atUniform: (classes: number) => number };
+  /**
+   * Which of the terms says how well the labels are met, and its value where all classes are equally likely; without, nobody looks whether
+   * training leaves uniform predictions.
+   */
+  readonly classification?: { readonly term: string; readonly atUniform: (classes: number) => number };
   /**
    * What its own attack raises, by the logits of the natural images in evaluation mode, which are constants; without, whatever the attack
    * raises by itself.
    */
   readonly attackLoss?: (natural: Tensor) => AttackLoss;
+  /** Its own attack settings, where it has some. */
+  readonly attackPlan?: AttackPlan;
   /** The loss of a batch with i32 labels `[m]`. */
   readonly loss: (logits: Logits, labels: Tensor) => ObjectiveValue;
+}
+
+/** An objective as a function of natural logits `[m, C]`, adversarial logits `[m, C]` and i32 labels `[m]`: the scalar to minimise, or with terms. */
+export type ObjectiveFunction = (natural: Tensor, adversarial: Tensor, labels: Tensor) => Tensor | ObjectiveValue;
+
+/**
+ * An objective of a function of logits: differentiable tensor operations that give a scalar, or `{ total, terms }` with scalars for the log.
+ * The natural images pass in training mode first, then the adversarial ones, which the run's own attack makes.
+ *
+ * Throws from `loss` a `ShapeError` where the total is no scalar.
+ */
+export function objectiveOf(fn: ObjectiveFunction, name = 'custom'): Objective {
+  return {
+    name,
+    options: {},
+    needs: { natural: true, adversarial: true },
+    loss: (logits, labels) => {
+      const value = fn(needed(name, 'natural', logits), needed(name, 'adversarial', logits), labels);
+      const { total, terms } = 'total' in value ? value : { total: value, terms: {} };
+      if (total.size !== 1) {
+        throw new ShapeError(
+          `${name}: the loss has shape ${formatShape(total.shape)}; expected a scalar, such as its mean`,
+        );
+      }
+      return { total, terms };
+    },
+  };
 }
 
 /** The logits that an objective asked for; throws an `ArgumentError` where it was called without them. */
@@ -53,6 +104,13 @@ export function needed(objective: string, which: keyof Logits, logits: Logits): 
 export function checkWeight(objective: string, name: string, weight: number): void {
   if (!(weight >= 0 && weight < Infinity)) {
     throw new ArgumentError(`${objective}: ${name} is ${weight}; expected a finite number from 0 up`);
+  }
+}
+
+/** Throws an `ArgumentError` unless an option is a finite number above 0. */
+export function checkPositive(objective: string, name: string, value: number): void {
+  if (!(value > 0 && value < Infinity)) {
+    throw new ArgumentError(`${objective}: ${name} is ${value}; expected a finite number above 0`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { ArgumentError } from '../../engine/errors.js';
 import { ALP_DEFAULTS, alp } from './alp.js';
+import { FAST_AT_DEFAULTS, fastAT } from './fast-at.js';
 import { MART_DEFAULTS, mart } from './mart.js';
 import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
 import { mmaFixed } from './mma-fixed.js';
@@ -34,6 +35,12 @@ function entry<O extends OptionValues>(
 export const OBJECTIVES: readonly ObjectiveEntry[] = [
   entry('plain', 'Cross-entropy of the natural images; no adversary.', {}, () => plain()),
   entry('standard-at', 'Cross-entropy of adversarial images (Madry et al. 2018).', {}, () => standardAT()),
+  entry(
+    'fast-at',
+    'Cross-entropy after one long step from a uniform start (Wong et al. 2020).',
+    FAST_AT_DEFAULTS,
+    fastAT,
+  ),
   entry('alp', 'Adversarial cross-entropy and L2 logit pairing (Kannan et al. 2018).', ALP_DEFAULTS, alp),
   entry(
     'trades',

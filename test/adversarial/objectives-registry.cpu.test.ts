@@ -12,7 +12,7 @@ import { ArgumentError } from '../../engine/errors.js';
 describe('objectives by name', () => {
   it('are all there, with their defaults', () => {
     expect(OBJECTIVES.map(({ name }) => name)).toEqual([
-      ...['plain', 'standard-at', 'alp', 'trades', 'mma-fixed', 'mart', 'mimae-at'],
+      ...['plain', 'standard-at', 'fast-at', 'alp', 'trades', 'mma-fixed', 'mart', 'mimae-at'],
     ]);
     for (const { name, defaults, summary } of OBJECTIVES) {
       expect(objectiveNamed(name)).toMatchObject({ name, options: defaults });
@@ -33,11 +33,15 @@ describe('objectives by name', () => {
     [
       'mimae',
       {},
-      /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, alp, trades, mma-fixed, mart, mimae-at/,
+      /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, fast-at, alp, trades, mma-fixed, mart, mimae-at/,
     ],
     ['MIMAE_AT', {}, /did you mean mimae-at\?/],
     ['standart-at', {}, /did you mean standard-at\?/],
-    ['xyzzy-frobnicate', {}, /unknown objective 'xyzzy-frobnicate'; there are plain, standard-at, alp, trades/],
+    [
+      'xyzzy-frobnicate',
+      {},
+      /unknown objective 'xyzzy-frobnicate'; there are plain, standard-at, fast-at, alp, trades/,
+    ],
     ['mimae-at', { lamda: 1 }, /unknown option of mimae-at 'lamda' \(did you mean lambda\?\); there are lambda, beta/],
     ['plain', { lambda: 1 }, /unknown option of plain 'lambda'; there are none/],
     ['mimae-at', { lambda: 'high' }, /mimae-at: lambda is string high; expected a number/],
