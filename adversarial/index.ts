@@ -92,6 +92,8 @@ export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/re
 export { standardAT } from './objectives/standard-at.js';
 export { TRADES_DEFAULTS, trades, type TradesOptions } from './objectives/trades.js';
 export { perturbationNorms, type PerturbationNorms } from './perturbation.js';
+export { originalPreset } from './original-presets.js';
+export { PRESET_NAMES, presetNamed, type PresetName } from './preset-named.js';
 export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset } from './presets.js';
 export { mutualInformationOf, wilson, type Proportion } from './statistics.js';
 export { adversarialStep, type StepOptions, type StepValues } from './step.js';

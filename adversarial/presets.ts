@@ -25,6 +25,8 @@ export interface Preset {
     readonly batchSize: number;
     readonly steps?: number;
     readonly epochs?: number;
+    /** 'sgd' unless told. */
+    readonly optimizer?: 'sgd' | 'adam';
     readonly lr: StepSchedule | TrapezoidSchedule;
     readonly momentum: number;
     readonly weightDecay: number;

@@ -9,6 +9,8 @@ import type { Dataset } from '../data/dataset.js';
 import { Loader, type Batch } from '../data/loader.js';
 import type { Module } from '../nn/module.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
+import { Adam } from '../nn/optim/adam.js';
+import type { Optimizer } from '../nn/optim/optimizer.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
 import { ascend, budgetWarning, checkPgdOptions, type PgdOptions, type PgdStart } from './attacks/pgd.js';
@@ -39,6 +41,8 @@ export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
   /** Needed by objectives that want adversarial images; what their `attackPlan` sets goes before. Its start is 'normal' unless told. */
   readonly attack?: TrainingAttack | undefined;
   readonly batchSize: number;
+  /** 'sgd' unless told; 'adam' (with its usual betas) takes the weight decay as a penalty, and neither momentum nor Nesterov's. */
+  readonly optimizer?: 'sgd' | 'adam' | undefined;
   /** How long to train: one of `epochs` and `steps`. */
   readonly epochs?: number | undefined;
   readonly steps?: number | undefined;
@@ -113,11 +117,11 @@ export interface TrainingResult {
 const STEPS_IN_FLIGHT = 2;
 
 /**
- * Adversarial training with SGD: algorithm 1 of Atsague, Fakorede and Tian (2021), for any objective. Each step is one submit;
+ * Adversarial training: algorithm 1 of Atsague, Fakorede and Tian (2021), for any objective. Each step is one submit;
  * nothing is read back within a step, and memory is the same after every step. The same seed and model give the same bits.
  */
 export class Trainer {
-  readonly optimizer: SGD;
+  readonly optimizer: Optimizer;
   /** Steps in all. */
   readonly steps: number;
   readonly #options: TrainerOptions;
@@ -148,8 +152,7 @@ export class Trainer {
     this.#schedule = typeof lr === 'number' ? new StepSchedule({ baseLr: lr }) : lr;
     this.#ring = new MetricsRing(logEvery);
     this.#parameters = model.parameters().filter((parameter) => parameter.requiresGrad);
-    const { momentum = 0, weightDecay = 0, nesterov = false } = options;
-    this.optimizer = new SGD(this.#parameters, { lr: this.#lrAt(1), momentum, weightDecay, nesterov });
+    this.optimizer = this.#makeOptimizer();
     const { classes } = dataset;
     this.#watch = new UniformWatch({ objective, classes, from: this.#judgedFrom, steps: this.steps });
     this.#step = startStep;
@@ -166,6 +169,13 @@ export class Trainer {
     const { attack } = this.#options;
     if (!attack || !this.#objective.needs.adversarial) return 0;
     return attack.eps * Math.min(1, step / Math.max(1, this.#rampSteps));
+  }
+
+  #makeOptimizer(): Optimizer {
+    const { optimizer = 'sgd', momentum = 0, weightDecay = 0, nesterov = false } = this.#options;
+    const lr = this.#lrAt(1);
+    if (optimizer === 'adam') return new Adam(this.#parameters, { lr, weightDecay });
+    return new SGD(this.#parameters, { lr, momentum, weightDecay, nesterov });
   }
 
   #lrAt(step: number): number {

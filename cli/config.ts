@@ -1,4 +1,4 @@
-import type { OptionValues } from '../adversarial/objectives/objective.js';
+import type { OptionValue, OptionValues } from '../adversarial/objectives/objective.js';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import type { Cnn4Init } from '../nn/models/cnn4.js';
@@ -12,6 +12,10 @@ export type DatasetName = (typeof DATASETS)[number];
 /** The names of the models that there are. */
 export const MODELS = ['cnn4'] as const;
 export type ModelName = (typeof MODELS)[number];
+
+/** The optimisers that there are. */
+export const OPTIMIZERS = ['sgd', 'adam'] as const;
+export type OptimizerName = (typeof OPTIMIZERS)[number];
 
 /** A model, as far as it takes to build it anew. */
 export interface ModelConfig {
@@ -43,11 +47,13 @@ export interface TrainConfig {
     /** Null for a quarter of what the ramp has made of eps. */
     readonly stepSize: number | null;
     readonly rampFraction: number;
+    readonly start: 'none' | 'uniform' | 'normal';
   };
   readonly training: {
     readonly steps: number | null;
     readonly epochs: number | null;
     readonly batchSize: number;
+    readonly optimizer: OptimizerName;
     /** What the schedule starts from. */
     readonly lr: number;
     readonly schedule: ScheduleConfig;
@@ -68,6 +74,8 @@ export interface TrainOptions {
   readonly lambda?: number;
   readonly beta?: number;
   readonly pairReduction?: string;
+  /** Options of the objective by name. */
+  readonly set?: Readonly<Record<string, OptionValue>>;
   readonly eps?: number;
   readonly attackSteps?: number;
   readonly stepSize?: number;
@@ -75,6 +83,7 @@ export interface TrainOptions {
   readonly steps?: number;
   readonly epochs?: number;
   readonly batchSize?: number;
+  readonly optimizer?: OptimizerName;
   readonly lr?: number;
   readonly momentum?: number;
   readonly weightDecay?: number;
@@ -103,12 +112,14 @@ export function resolveConfig(preset: Preset, options: TrainOptions): TrainConfi
 }
 
 function resolveObjective(preset: Preset, options: TrainOptions): TrainConfig['objective'] {
-  const { objective: name = preset.objective.name, lambda, beta, pairReduction } = options;
+  const { objective: name = preset.objective.name, lambda, beta, pairReduction, set = {} } = options;
   const own = name === preset.objective.name ? preset.objective.options : {};
   const given = Object.entries({ lambda, beta, pairReduction }).flatMap(([key, value]) =>
     value === undefined ? [] : [[key, value] as const],
   );
-  return asUsage(() => objectiveNamed(name, { ...own, ...Object.fromEntries(given) }));
+  const twice = given.find(([key]) => key in set);
+  if (twice) throw new UsageError(`--set ${twice[0]}: is given by an option of its own too; take one of the two`);
+  return asUsage(() => objectiveNamed(name, { ...own, ...Object.fromEntries(given), ...set }));
 }
 
 function resolveAttack(preset: Preset, options: TrainOptions): TrainConfig['attack'] {
@@ -118,6 +129,7 @@ function resolveAttack(preset: Preset, options: TrainOptions): TrainConfig['atta
     steps: options.attackSteps ?? attack.steps,
     stepSize: options.stepSize ?? attack.stepSize ?? null,
     rampFraction: options.ramp ?? attack.rampFraction ?? 0,
+    start: typeof attack.start === 'string' ? attack.start : 'normal',
   };
 }
 
@@ -130,6 +142,7 @@ function resolveTraining({ training }: Preset, options: TrainOptions): TrainConf
     steps: options.steps ?? (own ? (training.steps ?? null) : null),
     epochs: options.epochs ?? (own ? (training.epochs ?? null) : null),
     batchSize: options.batchSize ?? training.batchSize,
+    optimizer: options.optimizer ?? training.optimizer ?? 'sgd',
     lr: options.lr ?? training.lr.baseLr,
     schedule: scheduleConfig(training.lr),
     momentum: options.momentum ?? training.momentum,

@@ -1,5 +1,6 @@
 /** Reading of option values: each parser names the option, what it got and what would be right. */
 import { Option, type Command } from 'commander';
+import type { OptionValue } from '../adversarial/objectives/objective.js';
 import { nearestName } from '../adversarial/objectives/nearest-name.js';
 import { ADAPTER_NAMES } from '../node/adapter.js';
 import { UsageError } from './errors.js';
@@ -37,6 +38,23 @@ function describeDomain({ least, most, above, integer }: NumberDomain): string {
   if (least !== undefined && above) return `${kind} above ${least}${most === undefined ? '' : `, up to ${most}`}`;
   if (least !== undefined) return `${kind} from ${least} ${most === undefined ? 'up' : `to ${most}`}`;
   return kind;
+}
+
+/** Adds one `name=value` to those that came before; values are numbers (or fractions), true, false, or else texts. */
+export function settingOption(
+  name: string,
+): (text: string, before?: Readonly<Record<string, OptionValue>>) => Record<string, OptionValue> {
+  return (text, before = {}) => {
+    const [, key = '', value = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+    if (key === '') throw new UsageError(`${name}: '${text}' is not name=value, such as lambda=0.4`);
+    if (key in before) throw new UsageError(`${name}: ${key} is given twice`);
+    return { ...before, [key]: settingValue(name, value) };
+  };
+}
+
+function settingValue(name: string, text: string): OptionValue {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return text.split('/').every((part) => NUMBER.test(part.trim())) ? numberOption(name)(text) : text;
 }
 
 /** Reads one of a few names; an unknown one is answered with the nearest. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import { writeFileAtomic } from '../node/files.js';
 import type { OpenedDevice } from './device.js';
 import { version } from '../package.json';
@@ -25,23 +26,36 @@ export function environmentOf({ choice }: OpenedDevice): Record<string, string> 
   };
 }
 
+const number = (value: number): string => String(Number(value.toPrecision(6)));
+
+/** The adversary of a run in a few words: the objective's own settings, or else the run's. */
+function attackWords({ objective, attack }: TrainConfig): string {
+  const { needs, attackPlan: plan = {} } = objectiveNamed(objective.name, objective.options);
+  if (!needs.adversarial) return 'none';
+  const { steps = attack.steps } = plan;
+  const stepSize = attack.stepSize === null ? 'eps / 4' : number(attack.stepSize);
+  return [
+    `PGD, eps ${number(attack.eps)}`,
+    `${plan.start ?? attack.start} start`,
+    `${steps} ${steps === 1 ? 'step' : 'steps'} of ${plan.stepSize === undefined ? stepSize : `${number(plan.stepSize)} eps`}`,
+    ...(plan.craftIn === 'train' ? ['in training mode'] : []),
+    `eps ramped up over ${number(100 * attack.rampFraction)} % of the run`,
+  ].join(', ');
+}
+
 /** The settings of a run as a report lists them. */
 export function settingsOf(config: TrainConfig): Record<string, string> {
-  const { dataset, model, objective, attack, training, seed, preset } = config;
-  const number = (value: number): string => String(Number(value.toPrecision(6)));
+  const { dataset, model, objective, training, seed, preset } = config;
   const options = Object.entries(objective.options).map(([name, value]) => `${name} ${String(value)}`);
   return {
     preset,
     dataset: `${dataset.name}${dataset.subset === null ? '' : `, the first ${dataset.subset} images`}`,
     ...modelSettings(model),
     objective: [objective.name, ...options].join(', '),
-    'training attack':
-      objective.name === 'plain'
-        ? 'none'
-        : `PGD, eps ${number(attack.eps)}, ${attack.steps} steps of ${attack.stepSize === null ? 'eps / 4' : number(attack.stepSize)}, ` +
-          `eps ramped up over ${number(100 * attack.rampFraction)} % of the run`,
+    'training attack': attackWords(config),
     length: training.steps === null ? `${training.epochs} epochs` : `${training.steps} steps`,
     'batch size': String(training.batchSize),
+    optimiser: training.optimizer === 'adam' ? 'Adam' : 'SGD',
     'learning rate': [number(training.lr), ...scheduleWords(training.schedule)].join(', '),
     momentum: number(training.momentum),
     'weight decay': number(training.weightDecay),

@@ -33,7 +33,7 @@ export interface TrainingOutcome {
 
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */
 function makeTrainer({ config, model, dataset }: TrainingCall): Trainer {
-  const { steps, epochs, batchSize, momentum, weightDecay } = config.training;
+  const { steps, epochs, batchSize, optimizer, momentum, weightDecay } = config.training;
   const { stepSize, ...attack } = config.attack;
   return asUsage(
     () =>
@@ -43,6 +43,7 @@ function makeTrainer({ config, model, dataset }: TrainingCall): Trainer {
         objective: objectiveNamed(config.objective.name, config.objective.options),
         attack: { ...attack, ...(stepSize !== null && { stepSize }) },
         batchSize,
+        optimizer,
         lr: makeSchedule(config.training),
         momentum,
         weightDecay,
@@ -67,6 +68,7 @@ function logEvery(device: Device): number {
 export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> {
   const { context, config, log, run } = call;
   const trainer = makeTrainer(call);
+  const maxima = maximaOf(call);
   const progress = startProgress(context, (run ?? config.objective.name).padEnd(8), 'steps');
   const records: StepRecord[] = [];
   const warnings: string[] = [];
@@ -77,7 +79,13 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
       onProgress: (now) => {
         for (const record of now.records) log(stepLine(record, now.stepsPerSecond, run));
         records.push(...now.records);
-        progress.show({ ...now, done: now.step, total: now.steps, rate: now.stepsPerSecond, note: noteOf(now) });
+        progress.show({
+          ...now,
+          done: now.step,
+          total: now.steps,
+          rate: now.stepsPerSecond,
+          note: noteOf(now, maxima),
+        });
       },
       onWarning: (warning) => {
         warnings.push(warning);
@@ -94,10 +102,20 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
   return { steps: trainer.step, total: trainer.steps, records, warnings, seconds };
 }
 
+/** The largest values that terms can have in a full batch, by name. */
+function maximaOf({ config, dataset }: TrainingCall): Readonly<Record<string, number>> {
+  const { maxima = {} } = objectiveNamed(config.objective.name, config.objective.options);
+  const samples = Math.min(config.training.batchSize, dataset.size);
+  return Object.fromEntries(Object.entries(maxima).map(([term, of]) => [term, of(dataset.classes, samples)]));
+}
+
 /** The latest step's loss and accuracies in a few words. */
-function noteOf({ records }: TrainingProgress): string {
+function noteOf({ records }: TrainingProgress, maxima: Readonly<Record<string, number>>): string {
   const { naturalAccuracy, adversarialAccuracy, ...terms } = records.at(-1)?.metrics ?? {};
-  const losses = Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  const losses = Object.entries(terms).map(([name, value]) => {
+    const most = maxima[name];
+    return `${name} ${value.toFixed(3)}${most === undefined ? '' : ` of ${most.toFixed(3)}`}`;
+  });
   const accuracies = Object.entries({ natural: naturalAccuracy, adversarial: adversarialAccuracy }).flatMap(
     ([name, value]) => (value === undefined ? [] : [`${name} ${(100 * value).toFixed(0)} %`]),
   );

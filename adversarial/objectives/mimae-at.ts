@@ -4,6 +4,7 @@ import {
   checkChoice,
   checkWeight,
   crossEntropyAtUniform,
+  maximumMutualInformation,
   needed,
   type Objective,
 } from './objective.js';
@@ -45,7 +46,7 @@ const CHOICES = { pairReduction: ['sum', 'mean'], pairing: ['l1', 'mse'], classi
  *
  *     mean_i BCE(q_i, y_i) - lambda MI(p, q) + beta mean_i ||z'_i - z_i||_1
  *
- * A weight of 0 leaves its term out. Terms, unweighted: `bce` (or `ce`; nats), `mi` (nats, of the batch, larger is better), `l1` (or
+ * A weight of 0 leaves its term out. Terms, unweighted: `bce` (or `ce`; nats), `mi` (nats, of the batch, larger is better, ln min(C, m) at most), `l1` (or
  * `mse`).
  *
  * Throws an `ArgumentError` for weights that are negative or not finite, or an unknown choice.
@@ -65,6 +66,7 @@ export function mimaeAT(options: MimaeATOptions = {}): Objective {
       term: settings.classification,
       atUniform: settings.classification === 'bce' ? boostedCrossEntropyAtUniform : crossEntropyAtUniform,
     },
+    maxima: { mi: maximumMutualInformation },
     loss: (logits, labels) => {
       const natural = needed('mimae-at', 'natural', logits);
       const adversarial = needed('mimae-at', 'adversarial', logits);

@@ -55,6 +55,8 @@ export interface Objective {
    * training leaves uniform predictions.
    */
   readonly classification?: { readonly term: string; readonly atUniform: (classes: number) => number };
+  /** The largest values that terms can have, by the number of classes and of samples in a batch: what a log sets beside them. */
+  readonly maxima?: Readonly<Record<string, (classes: number, samples: number) => number>>;
   /**
    * What its own attack raises, by the logits of the natural images in evaluation mode, which are constants; without, whatever the attack
    * raises by itself.
@@ -128,4 +130,9 @@ export function crossEntropyAtUniform(classes: number): number {
 /** Boosted cross-entropy of uniform predictions: ln C + ln(C / (C - 1)), which is 2.408 for 10 classes. */
 export function boostedCrossEntropyAtUniform(classes: number): number {
   return Math.log(classes) + Math.log(classes / (classes - 1));
+}
+
+/** The largest mutual information of two class assignments over a batch: ln min(C, m) nats. */
+export function maximumMutualInformation(classes: number, samples: number): number {
+  return Math.log(Math.min(classes, samples));
 }

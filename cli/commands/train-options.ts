@@ -1,13 +1,24 @@
 import { Option, type Command } from 'commander';
 import { OBJECTIVES } from '../../adversarial/objectives/registry.js';
+import { PRESET_NAMES, type PresetName } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { DATASETS, MODELS, resolveConfig, type TrainConfig, type TrainOptions } from '../config.js';
-import { COUNT, EPS, WIDTH, dataOption, named, numeric, seedOption, type NumberDomain } from '../options.js';
+import { DATASETS, MODELS, OPTIMIZERS, resolveConfig, type TrainConfig, type TrainOptions } from '../config.js';
+import {
+  COUNT,
+  EPS,
+  WIDTH,
+  dataOption,
+  named,
+  numeric,
+  seedOption,
+  settingOption,
+  type NumberDomain,
+} from '../options.js';
 
 /** The options of `bulwark train`. */
 export interface Options extends TrainOptions {
-  readonly preset: keyof typeof PRESETS.mnist;
+  readonly preset: PresetName;
   readonly evalSamples: number;
   readonly out?: string;
   readonly force?: boolean;
@@ -26,7 +37,12 @@ type Setting = readonly [
 ];
 
 const OBJECTIVE_SETTINGS: readonly Setting[] = [
-  ['--lambda <weight>', 'mimae-at: weight of the mutual information', FROM_ZERO, (c) => c.objective.options['lambda']],
+  [
+    '--lambda <weight>',
+    'weight of mimae-at: MI, trades and mart: KL, alp: pairing',
+    FROM_ZERO,
+    (c) => c.objective.options['lambda'],
+  ],
   ['--beta <weight>', 'mimae-at: weight of the L1 term', FROM_ZERO, (c) => c.objective.options['beta']],
 ];
 
@@ -34,9 +50,9 @@ const TRAINING_SETTINGS: readonly Setting[] = [
   ['--steps <count>', 'training steps, instead of --epochs', COUNT, (c) => c.training.steps],
   ['--epochs <count>', 'passes over the data, instead of --steps', COUNT, (c) => c.training.epochs],
   ['--batch-size <count>', 'images in a step', COUNT, (c) => c.training.batchSize],
-  ['--lr <rate>', 'learning rate of SGD', FROM_ZERO, (c) => c.training.lr],
+  ['--lr <rate>', 'learning rate', FROM_ZERO, (c) => c.training.lr],
   ['--momentum <factor>', 'momentum of SGD', PART, (c) => c.training.momentum],
-  ['--weight-decay <factor>', 'L2 penalty of SGD', FROM_ZERO, (c) => c.training.weightDecay],
+  ['--weight-decay <factor>', 'L2 penalty', FROM_ZERO, (c) => c.training.weightDecay],
 ];
 
 const ATTACK_SETTINGS: readonly Setting[] = [
@@ -53,13 +69,18 @@ const ATTACK_SETTINGS: readonly Setting[] = [
 
 /** Adds every setting of a training run. */
 export function addTrainOptions(command: Command): void {
-  const presets = Object.keys(PRESETS.mnist);
   const objectives = OBJECTIVES.map((objective) => objective.name);
   const pairing = 'mimae-at: over the classes, the L1 term is a sum or a mean (default: sum)';
   const network = `network: ${MODELS.join(', ')}, 4 convolutions and 3 linear layers`;
   const width: Setting = ['--width <factor>', 'multiplies the channels 32, 64', WIDTH, (c) => c.model.width];
   const options = [
-    named('--preset <name>', 'preset', `settings to start from: ${presets.join(' or ')}`, presets, 'recommended'),
+    named(
+      '--preset <name>',
+      'preset',
+      "settings to start from: recommended, the MIMAE-AT paper's, or those of the objective's original publication",
+      PRESET_NAMES,
+      'recommended',
+    ),
     named('--dataset <name>', 'dataset', `what to learn: ${DATASETS.join(', ')}`, DATASETS, 'mnist'),
     dataOption(),
     numeric('--subset <count>', 'train on the first images only (default: all)', COUNT),
@@ -73,6 +94,11 @@ export function addTrainOptions(command: Command): void {
     ),
     ...OBJECTIVE_SETTINGS.map(optionOf),
     new Option('--pair-reduction <sum|mean>', pairing),
+    new Option(
+      '--set <name=value>',
+      "an option of the objective by its name; may be given several times (default: the preset's)",
+    ).argParser(settingOption('--set')),
+    named('--optimizer <name>', 'optimizer', `${OPTIMIZERS.join(' or ')} (default: the preset's, sgd)`, OPTIMIZERS),
     ...TRAINING_SETTINGS.map(optionOf),
     ...ATTACK_SETTINGS.map(optionOf),
     seedOption(),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { PRESETS, standardAttacks } from '../../adversarial/presets.js';
+import { presetNamed } from '../../adversarial/preset-named.js';
+import { standardAttacks } from '../../adversarial/presets.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { Dataset } from '../../data/dataset.js';
 import { buildModel, saveCheckpoint } from '../checkpoint.js';
@@ -8,7 +9,7 @@ import { resolveConfig, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
 import { openComputingDevice, type OpenedDevice } from '../device.js';
-import { EXIT } from '../errors.js';
+import { EXIT, asUsage } from '../errors.js';
 import { accuracyTable, runEvaluation } from '../evaluating.js';
 import { RUN_FILES, chooseFolder, inRunFolder, type OpenRun } from '../folders.js';
 import { evaluationLines, historyStep } from '../history.js';
@@ -24,6 +25,8 @@ Examples:
   bulwark train --dataset mnist --model cnn4 --objective mimae-at --steps 200
   bulwark train --objective standard-at --eps 0.3 --attack-steps 10 --epochs 2 --out runs/standard
   bulwark train --preset paper --width 0.5 --subset 6000 --epochs 5
+  bulwark train --preset original --objective trades --epochs 3
+  bulwark train --objective mimae-at --set classification=ce --set symmetrize=false
 
 A run's folder holds config.json (every setting, resolved), metrics.jsonl (a line for each step, then the accuracies),
 model.safetensors (PyTorch's names) and report.html. Ctrl-C finishes the step, saves and reports, and exits with 130.`;
@@ -41,7 +44,7 @@ export function addTrainCommand(program: Command, run: RunCommand): void {
 
 /** `bulwark train`; returns the exit code. */
 export async function train(options: Options, context: Context): Promise<number> {
-  const preset = PRESETS[options.dataset][options.preset];
+  const preset = asUsage(() => presetNamed(options.preset, options.objective));
   const config = resolveConfig(preset, options);
   const place = await chooseFolder(options.out, config.objective.name, options.force);
   const data = await loadData(options);

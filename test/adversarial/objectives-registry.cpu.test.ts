@@ -3,8 +3,11 @@ import {
   MNIST_PAPER,
   MNIST_RECOMMENDED,
   OBJECTIVES,
+  PRESET_NAMES,
+  maximumMutualInformation,
   mimaeAT,
   objectiveNamed,
+  presetNamed,
   type OptionValues,
 } from '../../adversarial/index.js';
 import { ArgumentError } from '../../engine/errors.js';
@@ -83,5 +86,53 @@ describe('presets', () => {
       { attack: 'pgd', norm: 'linf', eps: 0.3, stepSize: 0.005, steps: 20, start: 'uniform' },
       { attack: 'pgd', norm: 'linf', eps: 0.3, stepSize: 0.005, steps: 40, start: 'uniform' },
     ]);
+  });
+
+  it.each(OBJECTIVES.map(({ name }) => name))('there are for %s, with its own options', (name) => {
+    for (const preset of PRESET_NAMES) {
+      if (preset === 'original' && name === 'plain') {
+        expect(() => presetNamed(preset, name)).toThrow(/plain has no settings of its own/);
+        continue;
+      }
+      const found = presetNamed(preset, name);
+      expect(found).toMatchObject({ name: preset, objective: { name } });
+      expect(found.summary).toMatch(/\.$/);
+      const { steps, epochs } = found.training;
+      expect([steps, epochs].filter((length) => length === undefined)).toHaveLength(1);
+    }
+  });
+
+  it("the paper's gives the methods that it compares their weights, and says of others that it has none", () => {
+    expect(presetNamed('paper', 'trades').objective.options).toMatchObject({ lambda: 4 });
+    expect(presetNamed('paper', 'mart').objective.options).toMatchObject({ lambda: 5 });
+    expect(presetNamed('paper', 'trades').training).toBe(MNIST_PAPER.training);
+    const warningsOf = (name: string): string => presetNamed('paper', name).warnings.join('\n');
+    for (const name of ['standard-at', 'trades', 'mart', 'mimae-at']) {
+      expect(warningsOf(name)).toMatch(/10 steps of 0.01 move 0.1 at most, less than eps 0.3/);
+      expect(warningsOf(name)).not.toMatch(/no results/);
+    }
+    expect(warningsOf('alp')).toMatch(/no results of alp on MNIST/);
+    // Neither takes the run's steps.
+    for (const name of ['plain', 'fast-at']) expect(warningsOf(name)).not.toMatch(/10 steps/);
+  });
+
+  it('the original ones can reach their balls, and say where they are not the publication', () => {
+    for (const { name } of OBJECTIVES.filter((entry) => !['plain', 'mimae-at'].includes(entry.name))) {
+      const { warnings, training, attacks } = presetNamed('original', name);
+      const { eps, steps, stepSize = 0 } = training.attack;
+      expect(steps * stepSize).toBeGreaterThanOrEqual(eps);
+      expect(warnings.length > 0, name).toBe(name !== 'trades');
+      for (const attack of Object.values(attacks)) expect(attack.warnings).toEqual([]);
+    }
+    expect(presetNamed('original').objective).toBe(MNIST_PAPER.objective);
+    expect(() => presetNamed('original', 'tradse')).toThrow(/did you mean trades\?/);
+  });
+});
+
+describe('the largest value of a term', () => {
+  it('is ln min(C, m) nats for mutual information', () => {
+    expect(maximumMutualInformation(10, 128)).toBeCloseTo(2.302585, 6);
+    expect(maximumMutualInformation(100, 80)).toBeCloseTo(Math.log(80), 12);
+    expect(Object.keys(mimaeAT().maxima ?? {})).toEqual(['mi']);
   });
 });

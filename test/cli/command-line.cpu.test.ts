@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { presetNamed } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
 import { resolveConfig } from '../../cli/config.js';
 import { UsageError } from '../../cli/errors.js';
-import { numberOption } from '../../cli/options.js';
+import { numberOption, settingOption } from '../../cli/options.js';
 import { filesUnder, inTemporaryFolder, run } from './run.js';
 
 inTemporaryFolder();
@@ -69,6 +70,16 @@ describe('mistakes on the command line', () => {
     ['train --preset papr', /unknown preset 'papr' \(did you mean paper\?\)/],
     ['train --adapter lavapip', /unknown adapter 'lavapip' \(did you mean lavapipe\?\)/],
     ['train --pair-reduction median', /pairReduction is 'median'; expected sum or mean/],
+    ['train --set lambda', /--set: 'lambda' is not name=value, such as lambda=0.4/],
+    ['train --set lambda=', /--set: 'lambda=' is not name=value/],
+    ['train --set lamda=1', /unknown option of mimae-at 'lamda' \(did you mean lambda\?\); there are lambda, beta/],
+    ['train --set symmetrize=1', /mimae-at: symmetrize is number 1; expected a boolean/],
+    ['train --set lambda=high', /mimae-at: lambda is string high; expected a number/],
+    ['train --set lambda=1 --set lambda=2', /--set: lambda is given twice/],
+    ['train --lambda 1 --set lambda=1', /--set lambda: is given by an option of its own too/],
+    ['train --objective fast-at --set craftIn=test', /fast-at: craftIn is 'test'; expected train or eval/],
+    ['train --preset original --objective plain', /preset original: plain has no settings of its own; .*standard-at/],
+    ['train --optimizer adm', /unknown optimizer 'adm' \(did you mean adam\?\); there are sgd, adam/],
     ['train --objective plain --lambda 1', /unknown option of plain 'lambda'/],
     ['train --steps 1 --epochs 1', /--steps and --epochs: give one of them/],
     ['train --subset 60001', /--subset: mnist \(train\) has 60000 examples, not 60001/],
@@ -134,14 +145,14 @@ describe('resolveConfig', () => {
   it("is the preset's settings where the command line sets none", () => {
     const config = resolveConfig(PRESETS.mnist.recommended, nothing);
     expect(config.objective).toMatchObject({ name: 'mimae-at', options: { lambda: 0.4, beta: 0.1 } });
-    expect(config.attack).toEqual({ eps: 0.2, steps: 5, stepSize: null, rampFraction: 0.6 });
+    expect(config.attack).toEqual({ eps: 0.2, steps: 5, stepSize: null, rampFraction: 0.6, start: 'normal' });
     expect(config.training).toMatchObject({ steps: 400, epochs: null, batchSize: 64, lr: 0.03 });
     expect(config.training.schedule).toEqual({ name: 'trapezoid', warmup: 0.5, decay: 0.3 });
     expect(config.model).toMatchObject({ name: 'cnn4', width: 0.5, classes: 10, dropout: 0 });
     const paper = resolveConfig(PRESETS.mnist.paper, nothing);
     expect(paper.training).toMatchObject({ steps: null, epochs: 100, lr: 0.01 });
     expect(paper.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
-    expect(paper.attack).toEqual({ eps: 0.3, steps: 10, stepSize: 0.01, rampFraction: 0 });
+    expect(paper.attack).toEqual({ eps: 0.3, steps: 10, stepSize: 0.01, rampFraction: 0, start: 'normal' });
   });
 
   it('puts what the command line sets in its place', () => {
@@ -156,6 +167,32 @@ describe('resolveConfig', () => {
       steps: 3,
       epochs: null,
     });
+  });
+
+  it('takes options of the objective by name: numbers, fractions, true and false, texts', () => {
+    const set = ['lambda=1/4', 'symmetrize=false', 'pairing=mse'].reduce<Record<string, number | string | boolean>>(
+      (before, text) => settingOption('--set')(text, before),
+      {},
+    );
+    expect(set).toEqual({ lambda: 0.25, symmetrize: false, pairing: 'mse' });
+    const { objective } = resolveConfig(PRESETS.mnist.paper, { ...nothing, beta: 0.5, set });
+    expect(objective.options).toMatchObject({ lambda: 0.25, beta: 0.5, symmetrize: false, pairing: 'mse' });
+  });
+
+  it("takes an objective's own settings from its original publication", () => {
+    const trades = resolveConfig(presetNamed('original', 'trades'), { ...nothing, objective: 'trades' });
+    expect(trades).toMatchObject({
+      preset: 'original',
+      objective: { name: 'trades', options: { lambda: 1, passes: 'original' } },
+      attack: { eps: 0.3, steps: 40, stepSize: 0.01, start: 'normal', rampFraction: 0 },
+      training: { epochs: 100, batchSize: 128, optimizer: 'sgd', lr: 0.01, momentum: 0.9, weightDecay: 0 },
+    });
+    expect(trades.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
+    const madry = resolveConfig(presetNamed('original', 'standard-at'), { ...nothing, objective: 'standard-at' });
+    expect(madry.attack.start).toBe('uniform');
+    expect(madry.training).toMatchObject({ steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 });
+    const sgd = { ...nothing, objective: 'standard-at', optimizer: 'sgd' } as const;
+    expect(resolveConfig(presetNamed('original', 'standard-at'), sgd).training.optimizer).toBe('sgd');
   });
 
   it("gives another objective none of the preset's options", () => {

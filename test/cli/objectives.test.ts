@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { OBJECTIVES, objectiveNamed } from '../../adversarial/objectives/registry.js';
+import { readMetrics } from '../../node/metrics.js';
+import { inTemporaryFolder, run, writeTinyMnist } from './run.js';
+
+inTemporaryFolder();
+beforeEach(async () => {
+  await writeTinyMnist();
+});
+
+const TINY = ['train', '--data', 'data', '--width', '0.1', '--batch-size', '4', '--eval-samples', '0'];
+
+const train = (...args: string[]) => run([...TINY, '--attack-steps', '1', '--step-size', '0.2', ...args]);
+
+describe('bulwark train', () => {
+  it('trains every objective there is', async () => {
+    for (const { name } of OBJECTIVES) {
+      const { code, err } = await train('--objective', name, '--steps', '2');
+      expect(code, err).toBe(0);
+      const metrics = await readMetrics(`runs/${name}/metrics.jsonl`);
+      expect(metrics.map(({ step }) => step)).toEqual([1, 2]);
+      const { classification } = objectiveNamed(name);
+      for (const term of ['total', classification?.term ?? '']) {
+        expect(metrics[1]?.[term], `${name}: ${term}`).toBeTypeOf('number');
+      }
+    }
+  });
+
+  it('has every row of the ablation of terms, and says each term, mutual information with its maximum', async () => {
+    const rows: readonly (readonly [settings: string, terms: string])[] = [
+      ['beta=0', 'bce, mi, l1'],
+      ['lambda=0', 'bce, mi, l1'],
+      ['lambda=0.4', 'bce, mi, l1'],
+      ['pairing=mse', 'bce, mi, mse'],
+      ['classification=ce', 'ce, mi, l1'],
+    ];
+    for (const [settings, terms] of rows) {
+      const out = `runs/${settings}`;
+      const { code, err } = await train('--set', settings, '--steps', '2', '--lr', '0.1', '--out', out);
+      expect(code, err).toBe(0);
+      expect(err).toMatch(/ mi \d\.\d{3} of 1\.386 /);
+      const [, last = {}] = await readMetrics(`${out}/metrics.jsonl`);
+      const names = terms.split(', ');
+      expect(Object.keys(last)).toEqual(expect.arrayContaining(['total', ...names]));
+      const config: unknown = JSON.parse(await readFile(`${out}/config.json`, 'utf8'));
+      const { lambda, beta } = (config as { objective: { options: Record<string, number> } }).objective.options;
+      const [first = NaN, mi = NaN, pair = NaN] = names.map((name) => Number(last[name]));
+      expect(pair).toBeGreaterThan(1e-3);
+      expect(last['total']).toBeCloseTo(first - (lambda ?? NaN) * mi + (beta ?? NaN) * pair, 5);
+    }
+  });
+
+  it('takes the settings of an original publication, with what they cannot be', async () => {
+    const { code, err } = await run([...TINY, '--preset', 'original', '--objective', 'fast-at', '--steps', '2']);
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/warning: preset original: the publication's MNIST network is another one/);
+    const config: unknown = JSON.parse(await readFile('runs/fast-at/config.json', 'utf8'));
+    expect(config).toMatchObject({ training: { optimizer: 'adam', lr: 5e-3 }, attack: { eps: 0.3 } });
+    expect(await readFile('runs/fast-at/report.html', 'utf8')).toContain(
+      'uniform start, 1 step of 1.25 eps, in training mode',
+    );
+  });
+});
