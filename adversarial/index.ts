@@ -79,14 +79,18 @@ export type {
 } from './evaluation-tally.js';
 export type { EvaluatedBatch, PerturbationSizes } from './evaluation-batch.js';
 export { sanity, type SanityCheck, type SanityOptions, type SanityReport, type Verdict } from './sanity.js';
+export { ExampleMemory } from './example-memory.js';
 export { inEvalMode, logitsOf, type Model } from './model.js';
 export * from './objectives/losses.js';
 export { ALP_DEFAULTS, alp, type AlpOptions } from './objectives/alp.js';
 export { FAST_AT_DEFAULTS, fastAT, type FastATOptions } from './objectives/fast-at.js';
 export { MART_DEFAULTS, mart, type MartOptions } from './objectives/mart.js';
 export { MIMAE_AT_DEFAULTS, mimaeAT, type MimaeATOptions } from './objectives/mimae-at.js';
+export { MMA_DEFAULTS, mma, type MmaOptions } from './objectives/mma.js';
 export { mmaFixed } from './objectives/mma-fixed.js';
 export * from './objectives/objective.js';
+export { searchMargins, type FoundMargins, type MarginSearchOptions } from './objectives/margin-search.js';
+export { softLogitMargin } from './objectives/soft-logit-margin.js';
 export { plain } from './objectives/plain.js';
 export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/registry.js';
 export { standardAT } from './objectives/standard-at.js';

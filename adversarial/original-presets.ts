@@ -74,6 +74,12 @@ const ORIGINALS: Readonly<Record<string, Original>> = {
     },
     doubts: [],
   },
+  mma: {
+    source: "Ding et al. (2020), the published code's for MNIST, with the margin 0.45",
+    options: { dMax: 0.45, minEps: 0.1, steps: 40, searchSteps: 10, cleanWeight: 1 / 3 },
+    training: CHALLENGE,
+    doubts: [OTHER_NETWORK],
+  },
   'mma-fixed': {
     source: "Ding et al. (2020), the published code's for MNIST, at the fixed eps 0.3",
     options: {},

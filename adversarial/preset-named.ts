@@ -6,6 +6,7 @@ import { MNIST_PAPER, MNIST_RECOMMENDED, type Preset } from './presets.js';
 
 /** The names of {@link presetNamed}. */
 export const PRESET_NAMES = ['recommended', 'paper', 'original'] as const;
+/** One of {@link PRESET_NAMES}. */
 export type PresetName = (typeof PRESET_NAMES)[number];
 
 /** What the paper sets for the methods that it compares on MNIST. */
@@ -50,6 +51,6 @@ function paperPreset(known: Objective): Preset {
 }
 
 /** Whether the run's number and size of attack steps count. */
-function usesRunsAttack({ needs, attackPlan }: Objective): boolean {
-  return needs.adversarial && attackPlan?.steps === undefined;
+function usesRunsAttack({ needs, attackPlan, craft }: Objective): boolean {
+  return needs.adversarial && !craft && attackPlan?.steps === undefined;
 }

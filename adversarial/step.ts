@@ -3,7 +3,7 @@ import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
 import { inEvalMode, type Model } from './model.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
-import type { Objective, ObjectiveValue } from './objectives/objective.js';
+import type { CraftCall, Crafted, Objective, ObjectiveValue } from './objectives/objective.js';
 
 /** What one training step computes before the optimiser's turn. */
 export interface StepValues extends ObjectiveValue {
@@ -11,6 +11,8 @@ export interface StepValues extends ObjectiveValue {
   readonly adversarialImages: Tensor | undefined;
   readonly naturalLogits: Tensor | undefined;
   readonly adversarialLogits: Tensor | undefined;
+  /** What the objective remembers of the samples, `[m]`, where it does. */
+  readonly remembered?: Tensor | undefined;
   /** One gradient of the total for each of the parameters given. */
   readonly gradients: readonly Tensor[];
 }
@@ -26,6 +28,8 @@ export interface StepOptions {
    * objective that crafts in training mode, `model` is a function, which stays in that mode.
    */
   readonly attack: (model: Model, x: Tensor, labels: Tensor, loss?: AttackLoss) => Tensor;
+  /** What an objective that makes its own adversarial images goes by besides. */
+  readonly crafting?: Omit<CraftCall, 'model' | 'x' | 'labels' | 'logits'>;
   /** Natural images `[m, ...]`. */
   readonly x: Tensor;
   /** Classes, i32 `[m]`. */
@@ -39,25 +43,46 @@ export interface StepOptions {
  *     z  = f(x),  z' = f(x')         in training mode, natural batch first, each normalised by its own statistics
  *     g  = grad_theta objective(z, z', y)   through both
  *
- * Leaves the model in training mode. Only records work; the caller's scope owns what it returns.
+ * Where the objective makes x' itself, the natural pass comes before that. Leaves the model in training mode. Only records work; the caller's scope owns what it returns.
  */
-export function adversarialStep({ model, parameters, objective, attack, x, labels }: StepOptions): StepValues {
-  const { natural, adversarial, naturalAgain = false } = objective.needs;
-  const loss = adversarial
-    ? objective.attackLoss?.(inEvalMode(model, () => noGrad(x.device, () => model.forward(x))))
-    : undefined;
-  const victim = objective.attackPlan?.craftIn === 'train' ? inTrainMode(model) : model;
-  const adversarialImages = adversarial ? attack(victim, x, labels, loss).detach() : undefined;
+export function adversarialStep(options: StepOptions): StepValues {
+  const { model, parameters, objective, x, labels } = options;
+  const { craft, needs } = objective;
+  const naturalPass = (): Tensor | undefined => {
+    model.train();
+    return needs.natural ? enableGrad(x.device, () => model.forward(x)) : undefined;
+  };
+  // What makes its own images goes by the natural logits in training mode.
+  const early = craft && naturalPass();
+  const { images, remembered }: Partial<Crafted> = craft ? crafted(craft, options, early) : attacked(options);
+  const naturalLogits = craft ? early : naturalPass();
+  const adversarialImages = images?.detach();
   model.train();
   return enableGrad(x.device, () => {
-    const naturalLogits = natural ? model.forward(x) : undefined;
     const adversarialLogits = adversarialImages && model.forward(adversarialImages);
-    const again = naturalAgain ? model.forward(x) : undefined;
+    const again = needs.naturalAgain ? model.forward(x) : undefined;
     const logits = { natural: naturalLogits, adversarial: adversarialLogits, naturalAgain: again };
-    const value = objective.loss(logits, labels);
+    const value = objective.loss(logits, labels, remembered);
     const gradients = grad(value.total, parameters);
-    return { ...value, adversarialImages, naturalLogits, adversarialLogits, gradients };
+    return { ...value, adversarialImages, naturalLogits, adversarialLogits, remembered, gradients };
   });
+}
+
+/** What the objective makes by itself, in training mode. */
+function crafted(
+  craft: (call: CraftCall) => Crafted,
+  { model, x, labels, crafting }: StepOptions,
+  natural: Tensor | undefined,
+): Crafted {
+  return noGrad(x.device, () => craft({ ...crafting, model, x, labels, logits: { natural: natural?.detach() } }));
+}
+
+/** The images that the run's attack makes, where the objective wants them. */
+function attacked({ model, objective, attack, x, labels }: StepOptions): Partial<Crafted> {
+  if (!objective.needs.adversarial) return {};
+  const loss = objective.attackLoss?.(inEvalMode(model, () => noGrad(x.device, () => model.forward(x))));
+  const victim = objective.attackPlan?.craftIn === 'train' ? inTrainMode(model) : model;
+  return { images: attack(victim, x, labels, loss) };
 }
 
 /** The model as a function that attacks leave in training mode. */

@@ -14,6 +14,7 @@ import type { Optimizer } from '../nn/optim/optimizer.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
 import { ascend, budgetWarning, checkPgdOptions, type PgdOptions, type PgdStart } from './attacks/pgd.js';
+import { ExampleMemory } from './example-memory.js';
 import { rememberModes, type Model } from './model.js';
 import { objectiveOf, type Objective, type ObjectiveFunction } from './objectives/objective.js';
 import { adversarialStep } from './step.js';
@@ -38,7 +39,7 @@ export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
   readonly dataset: Dataset;
   /** What to minimise: an objective, or just a function of natural logits, adversarial logits and labels (see `objectiveOf`). */
   readonly objective: Objective | ObjectiveFunction;
-  /** Needed by objectives that want adversarial images; what their `attackPlan` sets goes before. Its start is 'normal' unless told. */
+  /** Needed by objectives that want adversarial images and do not make them by themselves; what their `attackPlan` sets goes before. Its start is 'normal' unless told. */
   readonly attack?: TrainingAttack | undefined;
   readonly batchSize: number;
   /** 'sgd' unless told; 'adam' (with its usual betas) takes the weight decay as a penalty, and neither momentum nor Nesterov's. */
@@ -65,7 +66,7 @@ export interface StepRecord {
   /** From 1. */
   readonly epoch: number;
   readonly lr: number;
-  /** Radius of the attack in this step; 0 without an attack. */
+  /** Radius of the attack in this step; 0 without an attack, and for an objective that makes its own images. */
   readonly eps: number;
   /** The objective's `total` and terms, `naturalAccuracy` and `adversarialAccuracy` where they were computed. */
   readonly metrics: StepMetrics;
@@ -124,6 +125,8 @@ export class Trainer {
   readonly optimizer: Optimizer;
   /** Steps in all. */
   readonly steps: number;
+  /** What the objective keeps of each example from epoch to epoch, where it does: part of what a checkpoint needs. */
+  readonly memory: ExampleMemory | undefined;
   readonly #options: TrainerOptions;
   readonly #objective: Objective;
   readonly #loader: Loader;
@@ -133,7 +136,7 @@ export class Trainer {
   readonly #watch: UniformWatch;
   readonly #warnings: string[] = [];
   /** The step as it is replayed; captured at the first step of each size of batch. */
-  readonly #learn: Compiled<[Tensor, Tensor], Tensor>;
+  readonly #learn: Compiled<[Tensor, Tensor, Tensor], Tensor>;
   readonly #noise = new Generator(0, { purpose: 'start' });
   #eps = 0;
   #step: number;
@@ -156,7 +159,9 @@ export class Trainer {
     const { classes } = dataset;
     this.#watch = new UniformWatch({ objective, classes, from: this.#judgedFrom, steps: this.steps });
     this.#step = startStep;
-    this.#learn = compile((x: Tensor, labels: Tensor) => this.#learnFrom(x, labels));
+    const { remembers } = objective;
+    this.memory = remembers && new ExampleMemory(model.device, dataset.size, remembers.initial);
+    this.#learn = compile((x, labels, examples) => this.#learnFrom(x, labels, examples));
   }
 
   /** Steps done so far. */
@@ -164,10 +169,10 @@ export class Trainer {
     return this.#step;
   }
 
-  /** Radius of the attack in a step, counted from 1; 0 where there is no attack. */
+  /** Radius of the attack in a step, counted from 1; 0 where there is no attack, or the objective has its own. */
   epsAt(step: number): number {
     const { attack } = this.#options;
-    if (!attack || !this.#objective.needs.adversarial) return 0;
+    if (!attack || !usesAttack(this.#objective)) return 0;
     return attack.eps * Math.min(1, step / Math.max(1, this.#rampSteps));
   }
 
@@ -235,6 +240,7 @@ export class Trainer {
   dispose(): void {
     this.#learn.dispose();
     this.optimizer.dispose();
+    this.memory?.dispose();
     this.#ring.dispose();
   }
 
@@ -253,21 +259,25 @@ export class Trainer {
     this.#eps = this.epsAt(step);
     device.scope(() => {
       const x = tensor(batch.images, { device, shape: batch.shape });
-      this.#ring.push(step, this.#learn(x, tensor(batch.labels, { device })));
+      const examples = new Int32Array(batch.indices);
+      this.#ring.push(step, this.#learn(x, tensor(batch.labels, { device }), tensor(examples, { device })));
     });
     this.#step = step;
   }
 
-  /** Learns from one batch; gives the numbers of the step. What changes from step to step is asked for by the GPU's work itself. */
-  #learnFrom(x: Tensor, labels: Tensor): Tensor {
+  /** Learns from one batch of `examples`, by their numbers; gives the numbers of the step. What changes from step to step is asked for by the GPU's work itself. */
+  #learnFrom(x: Tensor, labels: Tensor, examples: Tensor): Tensor {
     const { model, dataset } = this.#options;
     const objective = this.#objective;
     const attack = (victim: Model, images: Tensor, classes: Tensor, loss?: AttackLoss): Tensor =>
       this.#attack(victim, images, classes, loss);
-    const values = adversarialStep({ model, parameters: this.#parameters, objective, attack, x, labels });
+    const { clipMin = 0, clipMax = 1 } = this.#options.attack ?? {};
+    const crafting = { clipMin, clipMax, generator: this.#noise, remembered: this.memory?.read(examples) };
+    const values = adversarialStep({ model, parameters: this.#parameters, objective, attack, crafting, x, labels });
     checkLogits(values.naturalLogits ?? values.adversarialLogits, dataset);
     const measured = this.#ring.measure(values, labels);
     this.optimizer.step(values.gradients);
+    if (values.remembered) this.memory?.write(examples, values.remembered);
     return measured;
   }
 
@@ -315,7 +325,7 @@ export class Trainer {
   /** What is doubtful about the attack's settings. */
   #doubt(): string | undefined {
     const { attack } = this.#options;
-    if (!attack || !this.#objective.needs.adversarial) return undefined;
+    if (!attack || !usesAttack(this.#objective)) return undefined;
     const { eps } = attack;
     const { steps, stepSize } = plannedAttack(this.#objective, attack);
     const warning = budgetWarning({ eps, steps, stepSize: stepSize(eps) });
@@ -375,6 +385,11 @@ interface PlannedAttack {
   readonly stepSize: (eps: number) => number;
 }
 
+/** Whether the run's attack plays a part. */
+function usesAttack({ needs, craft }: Objective): boolean {
+  return needs.adversarial && !craft;
+}
+
 function plannedAttack({ attackPlan: plan = {} }: Objective, attack: TrainingAttack): PlannedAttack {
   const { clipMin = 0, clipMax = 1, start = 'normal', steps, stepSize } = attack;
   const { stepSize: share } = plan;
@@ -386,7 +401,7 @@ function plannedAttack({ attackPlan: plan = {} }: Objective, attack: TrainingAtt
 }
 
 function checkAttack(objective: Objective, attack: TrainingAttack | undefined): void {
-  if (!objective.needs.adversarial) return;
+  if (!usesAttack(objective)) return;
   if (!attack) {
     throw new ArgumentError(
       `trainer: objective ${objective.name} needs an attack; give one, such as { eps: 0.2, steps: 5 }`,

@@ -30,8 +30,9 @@ const number = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** The adversary of a run in a few words: the objective's own settings, or else the run's. */
 function attackWords({ objective, attack }: TrainConfig): string {
-  const { needs, attackPlan: plan = {} } = objectiveNamed(objective.name, objective.options);
+  const { needs, craft, attackPlan: plan = {} } = objectiveNamed(objective.name, objective.options);
   if (!needs.adversarial) return 'none';
+  if (craft) return `that of ${objective.name} itself`;
   const { steps = attack.steps } = plan;
   const stepSize = attack.stepSize === null ? 'eps / 4' : number(attack.stepSize);
   return [

@@ -1,6 +1,9 @@
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import { formatShape } from '../../engine/shape.js';
 import type { Tensor } from '../../engine/tensor.js';
+import type { Module } from '../../nn/module.js';
+import type { AttackRandom } from '../attacks/attack.js';
+import type { ClipOptions } from '../attacks/ball.js';
 import type { AttackLoss } from '../attacks/input-gradient.js';
 import type { PgdStart } from '../attacks/pgd.js';
 
@@ -40,6 +43,28 @@ export interface AttackPlan {
   readonly craftIn?: 'train' | 'eval';
 }
 
+/** What an objective that makes its own adversarial images gets. */
+export interface CraftCall extends ClipOptions, Partial<AttackRandom> {
+  /** In training mode. */
+  readonly model: Module;
+  /** Natural images `[m, ...]`. */
+  readonly x: Tensor;
+  /** Classes, i32 `[m]`. */
+  readonly labels: Tensor;
+  /** The natural logits of the pass in training mode, where the objective wants them; constants. */
+  readonly logits: Logits;
+  /** What the objective remembers of these samples, f32 `[m]`. */
+  readonly remembered?: Tensor | undefined;
+}
+
+/** What an objective makes by itself of a batch. */
+export interface Crafted {
+  /** Adversarial images, or natural ones where it wants those, of the shape of the natural images. */
+  readonly images: Tensor;
+  /** What to remember of the samples, f32 `[m]`. */
+  readonly remembered?: Tensor;
+}
+
 /**
  * What training minimises, as a function of logits. A new objective is an object with these members; {@link objectiveOf} makes one of a
  * mere function.
@@ -64,8 +89,12 @@ export interface Objective {
   readonly attackLoss?: (natural: Tensor) => AttackLoss;
   /** Its own attack settings, where it has some. */
   readonly attackPlan?: AttackPlan;
-  /** The loss of a batch with i32 labels `[m]`. */
-  readonly loss: (logits: Logits, labels: Tensor) => ObjectiveValue;
+  /** A number of each example of the dataset that it keeps from epoch to epoch, and what it is at first. */
+  readonly remembers?: { readonly initial: number };
+  /** Makes the adversarial images itself, in place of the run's attack; without a graph, after the natural pass. */
+  readonly craft?: (call: CraftCall) => Crafted;
+  /** The loss of a batch with i32 labels `[m]`; `remembered` is what `craft` remembers of it. */
+  readonly loss: (logits: Logits, labels: Tensor, remembered?: Tensor) => ObjectiveValue;
 }
 
 /** An objective as a function of natural logits `[m, C]`, adversarial logits `[m, C]` and i32 labels `[m]`: the scalar to minimise, or with terms. */
@@ -113,6 +142,13 @@ export function checkWeight(objective: string, name: string, weight: number): vo
 export function checkPositive(objective: string, name: string, value: number): void {
   if (!(value > 0 && value < Infinity)) {
     throw new ArgumentError(`${objective}: ${name} is ${value}; expected a finite number above 0`);
+  }
+}
+
+/** Throws an `ArgumentError` unless an option is an integer from 1 up. */
+export function checkCount(objective: string, name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new ArgumentError(`${objective}: ${name} is ${value}; expected an integer from 1 up`);
   }
 }
 

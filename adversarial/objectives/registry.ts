@@ -3,6 +3,7 @@ import { ALP_DEFAULTS, alp } from './alp.js';
 import { FAST_AT_DEFAULTS, fastAT } from './fast-at.js';
 import { MART_DEFAULTS, mart } from './mart.js';
 import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
+import { MMA_DEFAULTS, mma } from './mma.js';
 import { mmaFixed } from './mma-fixed.js';
 import { nearestName } from './nearest-name.js';
 import type { Objective, OptionValues } from './objective.js';
@@ -49,6 +50,7 @@ export const OBJECTIVES: readonly ObjectiveEntry[] = [
     trades,
   ),
   entry('mma-fixed', 'Adversarial where the natural image is recognised (Ding et al. 2020).', {}, () => mmaFixed()),
+  entry('mma', 'The margin of each sample, searched for and raised (Ding et al. 2020).', MMA_DEFAULTS, mma),
   entry('mart', 'Boosted cross-entropy and weighted KL divergence (Wang et al. 2020).', MART_DEFAULTS, mart),
   entry(
     'mimae-at',

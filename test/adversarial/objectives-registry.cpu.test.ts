@@ -15,7 +15,7 @@ import { ArgumentError } from '../../engine/errors.js';
 describe('objectives by name', () => {
   it('are all there, with their defaults', () => {
     expect(OBJECTIVES.map(({ name }) => name)).toEqual([
-      ...['plain', 'standard-at', 'fast-at', 'alp', 'trades', 'mma-fixed', 'mart', 'mimae-at'],
+      ...['plain', 'standard-at', 'fast-at', 'alp', 'trades', 'mma-fixed', 'mma', 'mart', 'mimae-at'],
     ]);
     for (const { name, defaults, summary } of OBJECTIVES) {
       expect(objectiveNamed(name)).toMatchObject({ name, options: defaults });
@@ -36,7 +36,7 @@ describe('objectives by name', () => {
     [
       'mimae',
       {},
-      /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, fast-at, alp, trades, mma-fixed, mart, mimae-at/,
+      /unknown objective 'mimae' \(did you mean mimae-at\?\); there are plain, standard-at, fast-at, alp, trades, mma-fixed, mma, mart, mimae-at/,
     ],
     ['MIMAE_AT', {}, /did you mean mimae-at\?/],
     ['standart-at', {}, /did you mean standard-at\?/],
@@ -55,7 +55,7 @@ describe('objectives by name', () => {
     ['trades', { lambda: -1 }, /trades: lambda is -1; expected a finite number from 0 up/],
     ['mart', { lambda: Infinity }, /mart: lambda is Infinity/],
     ['alp', { pairReduction: 'none' }, /alp: pairReduction is 'none'; expected sum or mean/],
-    ['mma', {}, /did you mean mma-fixed\?/],
+    ['mma-fix', {}, /did you mean mma-fixed\?/],
     ['mimae-at', { beta: -1 }, /beta is -1; expected a finite number from 0 up/],
     ['mimae-at', { lambda: NaN }, /lambda is NaN/],
   ])('%s with %o is refused', (name, options, message) => {
@@ -112,8 +112,8 @@ describe('presets', () => {
       expect(warningsOf(name)).not.toMatch(/no results/);
     }
     expect(warningsOf('alp')).toMatch(/no results of alp on MNIST/);
-    // Neither takes the run's steps.
-    for (const name of ['plain', 'fast-at']) expect(warningsOf(name)).not.toMatch(/10 steps/);
+    // None of them takes the run's steps.
+    for (const name of ['plain', 'fast-at', 'mma']) expect(warningsOf(name)).not.toMatch(/10 steps/);
   });
 
   it('the original ones can reach their balls, and say where they are not the publication', () => {

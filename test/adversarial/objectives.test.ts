@@ -103,7 +103,7 @@ describe('objectives', () => {
       const named = OBJECTIVES.map(({ name }) => objectiveNamed(name));
       for (const objective of [...named, mimaeAT({ classification: 'ce' })]) {
         const { term = '', atUniform } = objective.classification ?? {};
-        const { terms } = objective.loss({ natural: logits, adversarial: logits }, labels);
+        const { terms } = objective.loss({ natural: logits, adversarial: logits }, labels, zeros([M], { device }));
         expect(await terms[term]?.item(), objective.name).toBeCloseTo(atUniform?.(CLASSES) ?? NaN, 5);
       }
     });

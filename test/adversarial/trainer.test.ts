@@ -116,6 +116,17 @@ describe('training', () => {
     ]);
   });
 
+  it('by Adam moves each parameter by the rate at first, whatever its gradient', async () => {
+    const net = new SmallNet(device, { seed: 3 });
+    const before = await net.fc.weight.floats();
+    const trainer = new Trainer(settings(net, { optimizer: 'adam', steps: 1, lr: 1e-3, weightDecay: 0 }));
+    await trainer.run();
+    const after = await net.fc.weight.floats();
+    for (const [i, value] of after.entries()) expect(Math.abs(value - (before[i] ?? NaN))).toBeCloseTo(1e-3, 5);
+    trainer.dispose();
+    net.dispose();
+  });
+
   it('reports how it stands', async () => {
     const seen: [number, number, number][] = [];
     await train(

@@ -16,7 +16,8 @@ const train = (...args: string[]) => run([...TINY, '--attack-steps', '1', '--ste
 describe('bulwark train', () => {
   it('trains every objective there is', async () => {
     for (const { name } of OBJECTIVES) {
-      const { code, err } = await train('--objective', name, '--steps', '2');
+      const own = name === 'mma' ? ['--set', 'steps=2', '--set', 'searchSteps=2'] : [];
+      const { code, err } = await train('--objective', name, ...own, '--steps', '2');
       expect(code, err).toBe(0);
       const metrics = await readMetrics(`runs/${name}/metrics.jsonl`);
       expect(metrics.map(({ step }) => step)).toEqual([1, 2]);
