@@ -43,7 +43,8 @@ export interface StepOptions {
  *     z  = f(x),  z' = f(x')         in training mode, natural batch first, each normalised by its own statistics
  *     g  = grad_theta objective(z, z', y)   through both
  *
- * Where the objective makes x' itself, the natural pass comes before that. Leaves the model in training mode. Only records work; the caller's scope owns what it returns.
+ * Where the objective makes x' itself, the natural pass comes before that. Leaves the model in training mode. Only records work; the
+ * caller's scope owns what it returns.
  */
 export function adversarialStep(options: StepOptions): StepValues {
   const { model, parameters, objective, x, labels } = options;

@@ -265,7 +265,10 @@ export class Trainer {
     this.#step = step;
   }
 
-  /** Learns from one batch of `examples`, by their numbers; gives the numbers of the step. What changes from step to step is asked for by the GPU's work itself. */
+  /**
+   * Learns from one batch of `examples`, by their numbers; gives the metrics of the step. What changes from step to step is asked for by
+   * the GPU's work itself.
+   */
   #learnFrom(x: Tensor, labels: Tensor, examples: Tensor): Tensor {
     const { model, dataset } = this.#options;
     const objective = this.#objective;

@@ -39,8 +39,8 @@ export interface FoundMargins {
 const WAY = 2.5;
 
 /**
- * AN-PGD: Ding, Sharma, Lui and Huang, "MMA training", ICLR 2020, algorithm 1, within Linf balls. Projected gradient descent raises the soft
- * logit margin of images `x` `[m, ...]` with i32 classes `labels` within a ball of each sample's own eps, from a uniform start; then a
+ * AN-PGD: Ding, Sharma, Lui and Huang, "MMA training", ICLR 2020, algorithm 1, within Linf balls. Projected gradient descent raises the
+ * soft logit margin of images `x` `[m, ...]` with i32 classes `labels` within a ball of each sample's own eps, from a uniform start; then a
  * bisection finds where, along the perturbation it ended with, the soft logit margin crosses 0.
  *
  * The descent sees the model in evaluation mode, the bisection in the mode that it is in, as in the published code: in training mode, each

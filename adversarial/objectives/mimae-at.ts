@@ -46,8 +46,8 @@ const CHOICES = { pairReduction: ['sum', 'mean'], pairing: ['l1', 'mse'], classi
  *
  *     mean_i BCE(q_i, y_i) - lambda MI(p, q) + beta mean_i ||z'_i - z_i||_1
  *
- * A weight of 0 leaves its term out. Terms, unweighted: `bce` (or `ce`; nats), `mi` (nats, of the batch, larger is better, ln min(C, m) at most), `l1` (or
- * `mse`).
+ * A weight of 0 leaves its term out. Terms, unweighted: `bce` (or `ce`; nats), `mi` (nats, of the batch, larger is better,
+ * ln min(C, m) at most), `l1` (or `mse`).
  *
  * Throws an `ArgumentError` for weights that are negative or not finite, or an unknown choice.
  */

@@ -36,8 +36,8 @@ const BEYOND = 1.05;
 
 /**
  * Max-margin adversarial training: Ding, Sharma, Lui and Huang, "MMA training: direct input space margin maximization through adversarial
- * training", ICLR 2020, algorithm 2, within Linf balls. A sample is recognised where the soft logit margin of its natural logits, of the pass
- * in training mode, is below 0. Of those, `searchMargins` finds the margin d_i and the image x'_i there, beginning with the margin of the
+ * training", ICLR 2020, algorithm 2, within Linf balls. A sample is recognised where the soft logit margin of its natural logits, of the
+ * pass in training mode, is below 0. Of those, `searchMargins` finds the margin d_i and the image x'_i there, beginning with the margin of the
  * last epoch (at least `minEps`), up to 1.05 `dMax`; its bisection runs in training mode. With z' the logits of the batch in which x'_i
  * replaces x_i,
  *
@@ -45,8 +45,8 @@ const BEYOND = 1.05;
  *
  * with w the `cleanWeight`. A sample that is not recognised has margin 0. The run's attack plays no part.
  *
- * Terms: `ce` (nats, of the natural images), `marginLoss` and `wrongLoss` (nats, the two parts of the sum), `margin` (mean of d_i in units of
- * the data), `belowMax` (part of the samples, 0 to 1, that are recognised with a margin below `dMax`).
+ * Terms: `ce` (nats, of the natural images), `marginLoss` and `wrongLoss` (nats, the two parts of the sum), `margin` (mean of d_i in units
+ * of the data), `belowMax` (part of the samples, 0 to 1, that are recognised with a margin below `dMax`).
  *
  * Throws an `ArgumentError` for radii that are not above 0, a `minEps` over `dMax`, steps that are no integers from 1 up, or a `cleanWeight`
  * outside [0, 1].

@@ -97,7 +97,10 @@ export interface Objective {
   readonly loss: (logits: Logits, labels: Tensor, remembered?: Tensor) => ObjectiveValue;
 }
 
-/** An objective as a function of natural logits `[m, C]`, adversarial logits `[m, C]` and i32 labels `[m]`: the scalar to minimise, or with terms. */
+/**
+ * An objective as a function of natural logits `[m, C]`, adversarial logits `[m, C]` and i32 labels `[m]`: the scalar to minimise, alone or
+ * with terms.
+ */
 export type ObjectiveFunction = (natural: Tensor, adversarial: Tensor, labels: Tensor) => Tensor | ObjectiveValue;
 
 /**

@@ -4,26 +4,31 @@ import {
   adversarialStep,
   alp,
   alpLoss,
+  boostedCrossEntropy,
   boostedCrossEntropyAtUniform,
   crossEntropyAtUniform,
   inEvalMode,
   klDivergence,
+  l1Pairing,
   mart,
   martLoss,
   mimaeAT,
   mimaeLoss,
   mmaFixed,
   mmaFixedLoss,
+  msePairing,
   objectiveNamed,
   pgd,
   plain,
   standardAT,
   trades,
   tradesLoss,
+  type MimaeATOptions,
   type Objective,
 } from '../../adversarial/index.js';
 import { ArgumentError, Generator, noGrad, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
+import { mutualInformation } from '../../engine/ops/mutual-information.js';
 import { BatchNorm2d, Dropout, Flatten, Linear, Sequential } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { uniformFloats } from '../support/values.js';
@@ -93,6 +98,31 @@ describe('objectives', () => {
         const { lambda = 0 } = objective.options;
         expect(total).toBeCloseTo(first + Number(lambda) * second, 4);
       }
+    });
+  });
+
+  it('have the ablations of the terms of MIMAE-AT, each as its own parts add up', async () => {
+    await device.scope(async () => {
+      const [natural, adversarial, labels] = batch();
+      const part = {
+        bce: await boostedCrossEntropy(adversarial, labels).item(),
+        ce: await crossEntropy(adversarial, labels).item(),
+        mi: await mutualInformation(natural, adversarial).item(),
+        l1: await l1Pairing(natural, adversarial).item(),
+        mse: await msePairing(natural, adversarial).item(),
+      };
+      const rows: [MimaeATOptions, number][] = [
+        [{ beta: 0 }, part.bce - 0.4 * part.mi],
+        [{ lambda: 0 }, part.bce + part.l1],
+        [{}, part.bce - 0.4 * part.mi + part.l1],
+        [{ pairing: 'mse' }, part.bce - 0.4 * part.mi + part.mse],
+        [{ classification: 'ce' }, part.ce - 0.4 * part.mi + part.l1],
+      ];
+      const totals = rows.map(([options]) =>
+        objectiveNamed('mimae-at', { ...options }).loss({ natural, adversarial }, labels),
+      );
+      for (const [i, { total }] of totals.entries()) expect(await total.item()).toBeCloseTo(rows[i]?.[1] ?? NaN, 4);
+      expect(new Set(rows.map(([, total]) => total.toFixed(3))).size).toBe(rows.length);
     });
   });
 

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { presetNamed } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
-import { resolveConfig } from '../../cli/config.js';
+import { resolveConfig, type TrainOptions } from '../../cli/config.js';
 import { UsageError } from '../../cli/errors.js';
 import { numberOption, settingOption } from '../../cli/options.js';
 import { filesUnder, inTemporaryFolder, run } from './run.js';
@@ -177,6 +177,18 @@ describe('resolveConfig', () => {
     expect(set).toEqual({ lambda: 0.25, symmetrize: false, pairing: 'mse' });
     const { objective } = resolveConfig(PRESETS.mnist.paper, { ...nothing, beta: 0.5, set });
     expect(objective.options).toMatchObject({ lambda: 0.25, beta: 0.5, symmetrize: false, pairing: 'mse' });
+  });
+
+  it.each<[row: string, settings: string[], options: object]>([
+    ['BCE - lambda MI', ['beta=0'], { classification: 'bce', lambda: 0.4, beta: 0 }],
+    ['BCE + MAE', ['lambda=0'], { classification: 'bce', lambda: 0, beta: 1, pairing: 'l1' }],
+    ['BCE - lambda MI + MAE', [], { classification: 'bce', lambda: 0.4, beta: 1, pairing: 'l1' }],
+    ['BCE - lambda MI + MSE', ['pairing=mse'], { classification: 'bce', lambda: 0.4, beta: 1, pairing: 'mse' }],
+    ['CE - lambda MI + MAE', ['classification=ce'], { classification: 'ce', lambda: 0.4, beta: 1, pairing: 'l1' }],
+  ])("has the row %s of the paper's ablation of terms", (_, settings, expected) => {
+    const set = settings.reduce<TrainOptions['set']>((before, text) => settingOption('--set')(text, before), undefined);
+    const { objective } = resolveConfig(PRESETS.mnist.paper, { ...nothing, ...(set && { set }) });
+    expect(objective).toMatchObject({ name: 'mimae-at', options: expected });
   });
 
   it("takes an objective's own settings from its original publication", () => {
