@@ -57,7 +57,12 @@ const TRAINING_SETTINGS: readonly Setting[] = [
 
 const ATTACK_SETTINGS: readonly Setting[] = [
   ['--eps <radius>', 'Linf radius of the attack, in units of the data, 0 to 1', EPS, (c) => c.attack.eps],
-  ['--attack-steps <count>', 'PGD steps of the training attack', COUNT, (c) => c.attack.steps],
+  [
+    '--attack-steps <count>',
+    'PGD steps of the training attack; fast-at and mma have their own',
+    COUNT,
+    (c) => c.attack.steps,
+  ],
   [
     '--step-size <length>',
     'length of such a step, in units of the data',
