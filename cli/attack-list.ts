@@ -35,27 +35,27 @@ const BY_NAME: Readonly<
   rfgsm: { norms: ['linf'], make: ({ eps }) => rfgsmAttack({ eps }) },
   bim: { norms: ['linf'], make: ({ eps }) => bimAttack({ eps }) },
   cw: { norms: ['linf'], make: ({ eps }) => cwLinfAttack({ eps }) },
-  // Without a ball, or without one by these norms: how far images move says something.
-  'cw-l2': {
-    norms: ['linf', 'l2', 'l1'],
-    make: ({ eps, norm }) => cwL2Attack(norm === 'l2' ? { eps } : {}),
-  },
-  deepfool: { norms: ['linf', 'l2', 'l1'], make: () => deepfoolAttack() },
   'apgd-ce': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'ce' }) },
   'apgd-dlr': {
     norms: ['linf', 'l2'],
     make: ({ eps, norm }) => apgdAttack({ eps, norm: linfOrL2(norm), loss: 'dlr' }),
   },
+  'apgd-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdTargetedAttack({ eps, norm: linfOrL2(norm) }) },
+  'fab-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => fabTargetedAttack({ eps, norm: linfOrL2(norm) }) },
   square: { norms: ['linf', 'l2'], make: ({ eps, norm }) => squareAttack({ eps, norm: linfOrL2(norm) }) },
   autoattack: { norms: ['linf', 'l2'], make: ({ eps, norm }) => autoAttack({ eps, norm: linfOrL2(norm) }) },
   'autoattack-rand': {
     norms: ['linf', 'l2'],
     make: ({ eps, norm }) => autoAttack({ eps, norm: linfOrL2(norm), version: 'rand' }),
   },
+  // Without a ball, or without one by these norms: how far images move says something.
+  'cw-l2': {
+    norms: ['linf', 'l2', 'l1'],
+    make: ({ eps, norm }) => cwL2Attack(norm === 'l2' ? { eps } : {}),
+  },
+  deepfool: { norms: ['linf', 'l2', 'l1'], make: () => deepfoolAttack() },
   noise: { norms: ['linf', 'l2'], make: ({ eps, norm }) => noiseAttack({ eps, norm: linfOrL2(norm), repeats: 10 }) },
   blur: { norms: ['linf', 'l2', 'l1'], make: () => gaussianBlurAttack() },
-  'fab-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => fabTargetedAttack({ eps, norm: linfOrL2(norm) }) },
-  'apgd-t': { norms: ['linf', 'l2'], make: ({ eps, norm }) => apgdTargetedAttack({ eps, norm: linfOrL2(norm) }) },
 };
 
 /** What `--attacks` takes, for its help and its errors. */

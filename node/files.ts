@@ -67,7 +67,8 @@ export const METRICS_FILE = 'metrics.jsonl';
 /**
  * What a run leaves in its folder, and what `force` therefore removes: metrics, reports, checkpoints, unfinished files.
  */
-const RUN_FILE = /^(metrics\.jsonl|batches\.jsonl|report\.(html|md)|results\.json|run\.json|[^.].*\.safetensors|\..*\.[0-9a-f]{8}\.tmp)$/;
+const RUN_FILE =
+  /^(metrics\.jsonl|batches\.jsonl|report\.(html|md)|results\.json|run\.json|[^.].*\.safetensors|\..*\.[0-9a-f]{8}\.tmp)$/;
 
 /**
  * Makes the folder of a new run, with the folders above it. An empty folder is taken as it is.

@@ -11,6 +11,7 @@ import {
   tradesLoss,
 } from '../../adversarial/objectives/losses.js';
 import { grad } from '../../engine/autograd.js';
+import { compile } from '../../engine/compile.js';
 import type { Device } from '../../engine/device.js';
 import { ArgumentError, DTypeError, ShapeError } from '../../engine/errors.js';
 import { boostedCrossEntropyComposed } from '../../engine/ops/boosted-cross-entropy.js';
@@ -144,6 +145,44 @@ describe('golden losses', () => {
     for (const symmetrize of [false, true]) await compareJoint(c, symmetrize);
     await compareRows(c);
     expect(compared + 4).toBe(c.outputs.size);
+  });
+
+  it.each(cases.map((c) => [c.id, c] as const))('%s, captured', async (_, c) => {
+    const losses = Object.entries(fusedLosses(c));
+    const labels = tensor(c.ints('y'), { device });
+    const all = compile((natural: Tensor, adversarial: Tensor) =>
+      losses.map(([key, loss]) => {
+        const [n, a] = [natural.detach().requireGrad(), adversarial.detach().requireGrad()];
+        const value = loss(n, a, labels);
+        const inputs = [
+          { name: `${key}.d_nat`, input: n },
+          { name: `${key}.d_adv`, input: a },
+        ].filter(({ name }) => c.outputs.has(name));
+        const gradients = grad(
+          value,
+          inputs.map(({ input }) => input),
+        );
+        return [[key, value] as const, ...inputs.map(({ name }, index) => [name, gradients[index] ?? value] as const)];
+      }),
+    );
+    const { shape } = c.input('logits_nat');
+    const logits = ['logits_nat', 'logits_adv'].map((name) => tensor(c.floats(name), { shape, device }));
+    const [natural, adversarial] = logits;
+    if (!natural || !adversarial) throw new Error('two tensors');
+    // The second time all is replayed.
+    for (const time of [1, 2]) {
+      for (const [name, value] of all(natural, adversarial).flat()) {
+        expectGolden(
+          await value.floats(),
+          c.output(name),
+          lossTolerance(c.string('kind')),
+          `${c.id} ${name}, call ${time}`,
+        );
+        value.dispose();
+      }
+    }
+    all.dispose();
+    for (const each of [labels, ...logits]) each.dispose();
   });
 
   it.each(cases.map((c) => [c.id, c] as const))('%s, composed of plain ops', async (_, c) => {

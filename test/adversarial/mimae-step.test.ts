@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Device, Tensor } from '../../engine/index.js';
+import { compile, detectAnomaly, type Compiled, type Device, type Tensor } from '../../engine/index.js';
 import {
   adversarialStep,
   alp,
@@ -31,10 +31,12 @@ const tolerance = goldenTolerance.mimaeStep;
 class GoldenRun {
   readonly net: TrainNet;
   readonly #sgd: SGD;
+  readonly #captured: Compiled<[Tensor, Tensor, Tensor], StepValues>;
 
   constructor(
     readonly golden: GoldenCase,
     readonly objective: Objective,
+    readonly mode: 'eager' | 'captured',
   ) {
     this.net = new TrainNet(golden, device);
     this.#sgd = new SGD(this.net.parameters(), {
@@ -42,12 +44,20 @@ class GoldenRun {
       momentum: golden.number('momentum'),
       weightDecay: golden.number('weight_decay'),
     });
+    this.#captured = compile((x: Tensor, labels: Tensor, start: Tensor) => this.#learn(x, labels, start));
   }
 
-  step(batch: number): StepValues {
-    const { golden, net } = this;
+  async step(batch: number): Promise<StepValues> {
+    const { golden } = this;
     const [x, labels] = [goldenInput(golden, `x_${batch}`, device), goldenInput(golden, `y_${batch}`, device)];
     const start = x.add(goldenInput(golden, `noise_${batch}`, device).mul(golden.number('noise_scale')));
+    if (this.mode === 'captured') return this.#captured(x, labels, start);
+    // While anomalies are watched for, nothing is captured.
+    return detectAnomaly(device, () => this.#learn(x, labels, start));
+  }
+
+  #learn(x: Tensor, labels: Tensor, start: Tensor): StepValues {
+    const { golden, net } = this;
     const budget = {
       eps: golden.number('eps'),
       stepSize: golden.number('alpha'),
@@ -79,36 +89,37 @@ class GoldenRun {
   }
 
   dispose(): void {
+    this.#captured.dispose();
     this.#sgd.dispose();
     this.net.dispose();
   }
 }
 
 describe('a MIMAE-AT step', () => {
-  it.each(loadGolden('mimae_step').cases)(
-    'is the reference step in $id, attack, losses, gradients and all',
-    async (golden) => {
-      await device.scope(async () => {
-        const options = { lambda: golden.number('mimae_lambda'), beta: golden.number('mimae_beta') };
-        const run = new GoldenRun(golden, mimaeAT({ ...options, symmetrize: golden.boolean('mimae_symmetrize') }));
-        for (let step = 1; step <= golden.number('steps'); step++) {
-          const { total, terms, gradients, ...values } = run.step(step - 1);
-          await run.check(total, `step${step}.loss`);
-          for (const name of ['bce', 'mi', 'l1']) await run.check(terms[name], `step${step}.${name}`);
-          if (step === 1) {
-            const images = (await values.adversarialImages?.floats()) ?? [];
-            expectGoldenMaxAbs(images, golden.output('step1.x_adv'), goldenTolerance.mimaeStepXAdvMaxAbs, 'x_adv');
-            await run.check(values.naturalLogits, 'step1.logits_nat');
-            await run.check(values.adversarialLogits, 'step1.logits_adv');
-            const names = [...run.net.namedParameters().keys()];
-            for (const [i, name] of names.entries()) await run.check(gradients[i], `step1.grad.${name}`);
-          }
-          expect(await run.checkState(`step${step}.after.`)).toBe(13);
-        }
-        run.dispose();
-      });
-    },
+  const modes = (['eager', 'captured'] as const).flatMap((mode) =>
+    loadGolden('mimae_step').cases.map((golden) => ({ id: golden.id, golden, mode })),
   );
+  it.each(modes)('is the reference step in $id, $mode: attack, losses, gradients and all', async ({ golden, mode }) => {
+    await device.scope(async () => {
+      const options = { lambda: golden.number('mimae_lambda'), beta: golden.number('mimae_beta') };
+      const run = new GoldenRun(golden, mimaeAT({ ...options, symmetrize: golden.boolean('mimae_symmetrize') }), mode);
+      for (let step = 1; step <= golden.number('steps'); step++) {
+        const { total, terms, gradients, ...values } = await run.step(step - 1);
+        await run.check(total, `step${step}.loss`);
+        for (const name of ['bce', 'mi', 'l1']) await run.check(terms[name], `step${step}.${name}`);
+        if (step === 1) {
+          const images = (await values.adversarialImages?.floats()) ?? [];
+          expectGoldenMaxAbs(images, golden.output('step1.x_adv'), goldenTolerance.mimaeStepXAdvMaxAbs, 'x_adv');
+          await run.check(values.naturalLogits, 'step1.logits_nat');
+          await run.check(values.adversarialLogits, 'step1.logits_adv');
+          const names = [...run.net.namedParameters().keys()];
+          for (const [i, name] of names.entries()) await run.check(gradients[i], `step1.grad.${name}`);
+        }
+        expect(await run.checkState(`step${step}.after.`)).toBe(13);
+      }
+      run.dispose();
+    });
+  });
 
   /** The baselines on the same batch and adversary. */
   const baselines: [string, (golden: GoldenCase) => Objective][] = [
@@ -120,10 +131,10 @@ describe('a MIMAE-AT step', () => {
   ];
 
   it.each(baselines)('with the objective %s in its place follows the reference too', async (key, objective) => {
-    for (const golden of loadGolden('mimae_step').cases) {
+    for (const { golden, mode } of modes) {
       await device.scope(async () => {
-        const run = new GoldenRun(golden, objective(golden));
-        await run.check(run.step(0).total, `${key}.loss`);
+        const run = new GoldenRun(golden, objective(golden), mode);
+        await run.check((await run.step(0)).total, `${key}.loss`);
         expect(await run.checkState(`${key}.after.`)).toBe(2);
         run.dispose();
       });

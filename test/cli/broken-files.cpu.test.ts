@@ -149,7 +149,8 @@ describe('a checkpoint that is', () => {
     const { code, err } = await evaluate('a.safetensors', '--model', 'cnn4', '--attacks', 'natural,pdg-20');
     expect(code).toBe(2);
     expect(err).toBe(
-      "error: unknown attack 'pdg-20' (did you mean pgd-20?); there are natural, fgsm, ffgsm, rfgsm, bim, cw, pgd-20, pgd-<steps>",
+      "error: unknown attack 'pdg-20' (did you mean pgd-20?); there are natural, fgsm, ffgsm, rfgsm, bim, cw, apgd-ce, apgd-dlr, apgd-t, " +
+        'fab-t, square, autoattack, autoattack-rand, cw-l2, deepfool, noise, blur, pgd-20, pgd-<steps>, pgd-<steps>x<restarts>',
     );
   });
 });

@@ -109,6 +109,8 @@ describe('renderReport', () => {
       'Training: plain',
       'Training: mimae-at',
       'Examples',
+      'Worst cases',
+      'Classes',
       'Joint distribution of classes',
       'Settings',
     ]);
@@ -116,11 +118,12 @@ describe('renderReport', () => {
 
   it('says everything in words too: images, charts, tables, and what is right and wrong', () => {
     const images = [...page.querySelectorAll('img')];
-    expect(images).toHaveLength(2 * (1 + 2 * 2));
+    // Two examples, of two models; for each run and attack three of the worst case.
+    expect(images.length).toBe(2 * (1 + 2 * 2) + 2 * 2 * 3);
     expect(images.filter((image) => (image.getAttribute('alt') ?? '') === '')).toEqual([]);
     const charts = [...page.querySelectorAll('svg')];
-    // One of accuracies; for each run accuracy, three terms and eps; two heat maps.
-    expect(charts).toHaveLength(1 + 2 * 5 + 2);
+    // One of accuracies; for each run accuracy, three terms and eps, two confusion matrices; two heat maps.
+    expect(charts.length).toBe(1 + 2 * (5 + 2) + 2);
     for (const chart of charts) {
       expect(chart.getAttribute('role')).toBe('img');
       expect(chart.getAttribute('aria-label')).toMatch(/\S/);
@@ -153,10 +156,31 @@ describe('renderReport', () => {
   it('shows a run that was not evaluated, one without a history, and numbers that are none', () => {
     const unevaluated = renderReport(reportOf([runOf('a', 5, undefined)]));
     expect(unevaluated).toContain('The model was not evaluated.');
-    expect(parse(unevaluated).querySelectorAll('img')).toHaveLength(0);
-    expect(parse(renderReport(reportOf([runOf('a', 0, evaluationOf(10))]))).querySelectorAll('svg')).toHaveLength(2);
+    expect(parse(unevaluated).querySelectorAll('img').length).toBe(0);
+    expect(parse(renderReport(reportOf([runOf('a', 0, evaluationOf(10))]))).querySelectorAll('svg').length).toBe(4);
     const broken = { ...runOf('a', 2, undefined), history: [{ step: 1, values: { total: NaN, bce: Infinity } }] };
     expect(renderReport(reportOf([broken]))).not.toMatch(/NaN|Infinity/);
+  });
+
+  it('draws the accuracy against settings of the attack', () => {
+    const points = [0, 0.1, 0.3].map((value, index) => ({ value, accuracy: wilson(9 - 4 * index, 10) }));
+    const run = { ...runOf('a', 0, evaluationOf(10)), curves: [{ setting: 'eps', points }] };
+    const found = parse(renderReport(reportOf([run])));
+    const [chart] = [...found.querySelectorAll('svg')].filter((svg) =>
+      svg.getAttribute('aria-label')?.includes('against eps'),
+    );
+    expect(chart?.getAttribute('aria-label')).toContain('0.3: 10.0 %');
+  });
+
+  it('has each class by itself, and marks those without an example', () => {
+    const rows = [...page.querySelectorAll('table')]
+      .filter((table) => table.querySelector('caption')?.textContent.includes('of each class'))
+      .flatMap((table) =>
+        [...table.querySelectorAll('tbody tr')].map((row) => row.textContent.replaceAll(/\s+/g, ' ').trim()),
+      );
+    expect(rows).toHaveLength(20);
+    expect(rows[0]).toBe('0 90.090.090.0');
+    expect(rows[3]).toBe('3 –––');
   });
 
   it('shows names and texts as they are', () => {
