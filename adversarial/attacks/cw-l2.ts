@@ -1,6 +1,6 @@
 import { enableGrad, grad, noGrad } from '../../engine/autograd.js';
 import { compile } from '../../engine/compile.js';
-import { ArgumentError } from '../../engine/errors.js';
+import { ArgumentError, GradError } from '../../engine/errors.js';
 import { full, onesLike, zeros } from '../../engine/ops/create.js';
 import {
   add,
@@ -260,9 +260,10 @@ function descend(
     const point = add(mul(add(tanh(add(state.origin, offset)), 1), (clipMax - clipMin) / 2), clipMin);
     const away = sum(square(rowsOf(sub(point, x))), [1]);
     const reached = past(logitsOf(model, point), classes, settings);
+    if (!reached.tracksGrad) throw new GradError('cwL2: the model has no gradient with respect to its images');
     const loss = add(away, mul(state.c, relu(sub(kappa, reached))));
     const [gradient] = grad(loss, [offset], { gradOutput: onesLike(loss) });
-    if (!gradient) throw new ArgumentError('cwL2: the model has no gradient');
+    if (!gradient) throw new GradError('cwL2: there is no gradient');
     return { point: point.detach(), away: away.detach(), reached: reached.detach(), loss: loss.detach(), gradient };
   });
   const { stopped } = state;

@@ -39,7 +39,7 @@ export function quantized(attack: Attack, bits: number): Attack {
   return {
     ...attack,
     settings,
-    run: (model, x, labels, random) => rounded(attack.run(model, x, labels, random), x),
+    run: (model, x, labels, random) => x.device.scope(() => rounded(attack.run(model, x, labels, random), x)),
   };
 }
 
