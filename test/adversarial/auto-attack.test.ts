@@ -69,14 +69,16 @@ describe('autoAttack', () => {
   });
 
   it('leaves no more than the attacks in it do', async () => {
-    const eps = 0.18;
+    // So wide that nothing is left for the thousands of queries of the last attack, which has tests of its own.
+    const eps = 0.4;
     const { 'apgd-ce': first, 'apgd-t': second } = autoAttackParts({ eps });
     if (!first || !second) throw new Error('two attacks');
     const together = autoAttack({ eps });
     const { attacks, natural } = await evaluate(net, test, { attacks: { first, second, together }, seed: 2 });
     const left = attacks['together']?.accuracy.count ?? NaN;
     for (const name of ['first', 'second']) expect(left).toBeLessThanOrEqual(attacks[name]?.accuracy.count ?? NaN);
-    expect(left).toBeGreaterThan(0);
-    expect(left).toBeLessThan(natural.accuracy.count);
+    expect(left).toBe(0);
+    expect(natural.accuracy.count).toBeGreaterThan(6);
+    expect(attacks['together']?.perturbation.linf.filter((size) => size > 0)).toHaveLength(natural.accuracy.count);
   });
 });

@@ -107,7 +107,7 @@ describe('fabTargeted', () => {
         const model = (batch: Tensor): Tensor => matmul(batch, weight);
         const x = images(m);
         const labels = classesOf(model, x);
-        const found = await fabTargeted(model, x, labels, { norm });
+        const found = await fabTargeted(model, x, labels, { norm, steps: 40 });
         const [points, truth, distances, ends] = [
           await x.floats(),
           await labels.data(),
@@ -145,7 +145,7 @@ describe('fabTargeted', () => {
         const forward = (batch: Tensor): Tensor => net.forward(batch);
         const x = images(m);
         const labels = classesOf(forward, x);
-        const found = await fabTargeted(net, x, labels, { norm });
+        const found = await fabTargeted(net, x, labels, { norm, steps: 40 });
         const other = (await deepfool(net, x, labels, { variant: 'torchattacks' })).images;
         const [from, to, away] = [await x.floats(), await found.images.floats(), await other.floats()];
         const [distances, ends, truth] = [

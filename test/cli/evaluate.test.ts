@@ -34,7 +34,18 @@ afterEach(() => {
 const evaluate = (path: string, ...args: string[]) =>
   run(['evaluate', path, '--data', 'data', '--samples', '10', ...args]);
 
-const INTERRUPTED = ['evaluate', 'model.safetensors', '--data', 'data', '--samples', '20', '--batch-size', '5'];
+const INTERRUPTED = [
+  'evaluate',
+  'model.safetensors',
+  '--data',
+  'data',
+  '--samples',
+  '8',
+  '--batch-size',
+  '4',
+  '--attacks',
+  'fgsm,pgd-2',
+];
 
 describe('bulwark evaluate', () => {
   it('prints a table with intervals, and writes a report in a folder of its own', async () => {
@@ -129,7 +140,7 @@ describe('bulwark evaluate', () => {
   });
 
   it('when interrupted keeps what was measured, and goes on from there to the same results', async () => {
-    const curve = ['--curve', 'eps=0,0.2'];
+    const curve = ['--curve', 'steps=1,2'];
     expect((await run([...INTERRUPTED, ...curve, '--out', 'whole'])).code).toBe(0);
     const interruption = new AbortController();
     let lines = 0;
@@ -141,7 +152,7 @@ describe('bulwark evaluate', () => {
     expect(parts.err).toMatch(/what was measured is in parts: go on with --out parts --resume$/);
     expect(await filesUnder('parts')).toEqual(['batches.jsonl', 'config.json', 'metrics.jsonl']);
     // As a process that was killed while writing leaves it.
-    await appendFile('parts/batches.jsonl', '{"version":"pgd-20","ind');
+    await appendFile('parts/batches.jsonl', '{"version":"pgd-2","ind');
     const other = await run([...INTERRUPTED, '--out', 'parts', '--resume', '--eps', '0.2']);
     expect(other.err).toContain('--resume: the evaluation in parts has eps 0.1, not 0.2; name another folder');
     expect((await run([...INTERRUPTED, '--out', 'parts'])).err).toContain('holds a run already');

@@ -53,9 +53,7 @@ describe('bulwark sanity', () => {
     expect(await readFile('runs/sanity/report.md', 'utf8')).toContain('| pass | outputs are logits |');
   });
 
-  it('prints JSON, stops at an interruption, and refuses what makes no sense', async () => {
-    const { out } = await check('--json', '--out', 'json');
-    expect(JSON.parse(out)).toMatchObject({ report: 'json/report.html', checks: expect.any(Array) as unknown });
+  it('stops at an interruption, and refuses what makes no sense', async () => {
     const interruption = new AbortController();
     const onErr = (text: string): void => {
       if (text.startsWith('adapter')) interruption.abort(new Error('stop'));
