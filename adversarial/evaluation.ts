@@ -3,6 +3,7 @@ import type { Device } from '../engine/device.js';
 import { ArgumentError } from '../engine/errors.js';
 import { Generator, type Seed } from '../engine/random.js';
 import { Module } from '../nn/module.js';
+import { checkCount } from './check-count.js';
 import type { Attack } from './attacks/attack.js';
 import { BatchMeasurement, NATURAL, type EvaluatedBatch } from './evaluation-batch.js';
 import { EvaluationTally, type Evaluation } from './evaluation-tally.js';
@@ -143,9 +144,7 @@ function checkOptions(dataset: Dataset, options: EvaluateOptions): void {
     ['examples', examples, 0],
     ['worst', worst, 0],
   ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new ArgumentError(`evaluate: ${name} is ${value}; expected an integer from ${least} up`);
-    }
+    checkCount('evaluate', name, value, least);
   }
   if (!['all', 'robust'].includes(attackOn)) {
     throw new ArgumentError(`evaluate: attackOn is '${attackOn}'; expected all or robust`);

@@ -12,6 +12,7 @@ import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { Adam } from '../nn/optim/adam.js';
 import type { Optimizer } from '../nn/optim/optimizer.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
+import { checkCount } from './check-count.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
 import { ascend, budgetWarning, checkPgdOptions, type PgdOptions, type PgdStart } from './attacks/pgd.js';
 import { ExampleMemory } from './example-memory.js';
@@ -144,8 +145,8 @@ export class Trainer {
   /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
   constructor(options: TrainerOptions) {
     const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10, startStep = 0 } = options;
-    checkCount('logEvery', logEvery, 1);
-    checkCount('startStep', startStep, 0);
+    checkCount('trainer', 'logEvery', logEvery, 1);
+    checkCount('trainer', 'startStep', startStep, 0);
     const objective = typeof options.objective === 'function' ? objectiveOf(options.objective) : options.objective;
     checkAttack(objective, options.attack);
     this.#options = options;
@@ -365,18 +366,12 @@ class Run {
   }
 }
 
-function checkCount(name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least) {
-    throw new ArgumentError(`trainer: ${name} is ${value}; expected an integer from ${least} up`);
-  }
-}
-
 function stepCount({ epochs, steps }: TrainerOptions, stepsPerEpoch: number): number {
   if ((epochs === undefined) === (steps === undefined)) {
     throw new ArgumentError('trainer: give one of epochs and steps, to say how long to train');
   }
-  if (steps !== undefined) checkCount('steps', steps, 1);
-  if (epochs !== undefined) checkCount('epochs', epochs, 1);
+  if (steps !== undefined) checkCount('trainer', 'steps', steps, 1);
+  if (epochs !== undefined) checkCount('trainer', 'epochs', epochs, 1);
   return steps ?? (epochs ?? 0) * stepsPerEpoch;
 }
 

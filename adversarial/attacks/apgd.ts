@@ -30,6 +30,7 @@ import { topk } from '../../engine/ops/sort.js';
 import { norm as lengthOf } from '../../engine/ops/statistics.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { AttackRandom, HostedAttack, HostedRun } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
@@ -522,11 +523,6 @@ function startOf(x: Tensor, settings: Settings, given: Tensor | undefined, rando
   const length = norm === 'linf' ? max(abs(drawn), [1], { keepDim: true }) : lengths(drawn);
   const offset = mul(drawn, div(eps, add(length, TINY)));
   return clamp(add(x, reshape(offset, x.shape)), { min, max: max_ });
-}
-
-function checkCount(attack: string, name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new ArgumentError(`${attack}: ${name} is ${value}; expected an integer from 1 up`);
 }
 
 function checkOptions(attack: string, options: Omit<ApgdOptions, keyof AttackRandom>): Settings {

@@ -27,6 +27,7 @@ import {
 } from '../../engine/ops/elementwise.js';
 import { sum } from '../../engine/ops/reduce.js';
 import type { Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { logitsOf, type Model } from '../model.js';
 import type { HostedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
@@ -309,9 +310,7 @@ function narrowed({ c, lower, upper }: Search, succeeded: Tensor): Search {
 function checkOptions(options: CwL2Options): Settings {
   const { kappa = 0, searchSteps = 9, maxIterations = 1000, initialC = 0.001, learningRate = 0.01 } = options;
   for (const [name, value] of Object.entries({ searchSteps, maxIterations })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new ArgumentError(`cwL2: ${name} is ${value}; expected an integer from 1 up`);
-    }
+    checkCount('cwL2', name, value);
   }
   for (const [name, value] of Object.entries({ initialC, learningRate })) {
     if (!(value > 0 && value < Infinity)) {

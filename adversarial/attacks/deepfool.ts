@@ -10,6 +10,7 @@ import { topk } from '../../engine/ops/sort.js';
 import { norm } from '../../engine/ops/statistics.js';
 import { formatShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { HostedAttack } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
@@ -208,9 +209,7 @@ function checkOptions(options: DeepFoolOptions): Required<ClipOptions> {
     ['maxIterations', maxIterations, 1],
     ['candidates', candidates, 2],
   ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new ArgumentError(`deepfool: ${name} is ${value}; expected an integer from ${least} up`);
-    }
+    checkCount('deepfool', name, value, least);
   }
   return checkBall('deepfool', 0, options);
 }

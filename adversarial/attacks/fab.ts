@@ -23,6 +23,7 @@ import { argmax, max, sum } from '../../engine/ops/reduce.js';
 import { topk } from '../../engine/ops/sort.js';
 import { norm as lengthOf } from '../../engine/ops/statistics.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { HostedAttack, HostedRun } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
@@ -225,9 +226,7 @@ function checkOptions(options: FabTargetedOptions): Settings {
   // Callers without types can pass anything.
   if (!['linf', 'l2'].includes(norm)) throw new ArgumentError(`fabTargeted: norm is ${norm}; expected linf or l2`);
   for (const [name, value] of Object.entries({ steps, targets })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new ArgumentError(`fabTargeted: ${name} is ${value}; expected an integer from 1 up`);
-    }
+    checkCount('fabTargeted', name, value);
   }
   return { norm, steps, targets, ...checkBall('fabTargeted', 0, options) };
 }

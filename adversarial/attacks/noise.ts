@@ -5,6 +5,7 @@ import { reshape, slice } from '../../engine/ops/movement.js';
 import { rand, randn } from '../../engine/ops/random.js';
 import { norm as lengthOf } from '../../engine/ops/statistics.js';
 import type { Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { misclassified } from '../criteria.js';
 import { inEvalMode, type Model } from '../model.js';
 import type { AttackRandom, RecordedAttack } from './attack.js';
@@ -85,8 +86,6 @@ function resolved({ eps, norm = 'linf', repeats = 1, ...options }: NoiseOptions)
   if (!['linf', 'l2'].includes(norm)) {
     throw new ArgumentError(`randomNoise: norm is ${norm as string}; expected linf or l2`);
   }
-  if (!Number.isInteger(repeats) || repeats < 1) {
-    throw new ArgumentError(`randomNoise: repeats is ${repeats}; expected an integer from 1 up`);
-  }
+  checkCount('randomNoise', 'repeats', repeats);
   return { eps, norm, repeats, ...clip };
 }

@@ -6,6 +6,7 @@ import { reshape, slice } from '../../engine/ops/movement.js';
 import { rand, randn } from '../../engine/ops/random.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import { Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { misclassified, targetedMisclassified } from '../criteria.js';
 import { inEvalMode, type Model } from '../model.js';
 import type { Attack, AttackRandom, RecordedAttack } from './attack.js';
@@ -189,9 +190,7 @@ export function budgetWarning({ eps, stepSize, steps }: PgdBudget): string | und
 export function checkPgdOptions(caller: string, options: PgdOptions): LinfStep {
   const { eps, stepSize, steps, start = 'uniform', norm = 'linf', restarts = 1 } = options;
   const { clipMin, clipMax } = checkBall(caller, eps, options);
-  if (!Number.isInteger(steps) || steps < 1) {
-    throw new ArgumentError(`${caller}: attack steps is ${steps}; expected an integer from 1 up`);
-  }
+  checkCount(caller, 'attack steps', steps);
   if (!(stepSize > 0)) {
     throw new ArgumentError(`${caller}: stepSize is ${stepSize}; expected a number above 0, such as eps / 4`);
   }
@@ -203,9 +202,7 @@ export function checkPgdOptions(caller: string, options: PgdOptions): LinfStep {
   if (!(start instanceof Tensor) && !['none', 'uniform', 'normal'].includes(start)) {
     throw new ArgumentError(`${caller}: unknown start '${start}'; there are none, uniform, normal, or a tensor`);
   }
-  if (!Number.isInteger(restarts) || restarts < 1) {
-    throw new ArgumentError(`${caller}: restarts is ${restarts}; expected an integer from 1 up`);
-  }
+  checkCount(caller, 'restarts', restarts);
   if (restarts > 1 && (start === 'none' || start instanceof Tensor)) {
     throw new ArgumentError(`${caller}: ${restarts} restarts from one start end alike; take the start 'uniform'`);
   }

@@ -8,6 +8,7 @@ import { concat } from '../../engine/ops/movement.js';
 import { generatorOf } from '../../engine/ops/random.js';
 import { formatShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { misclassified } from '../criteria.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { HostedAttack, HostedRun } from './attack.js';
@@ -252,9 +253,7 @@ function resolved({ eps, norm = 'linf', queries = 5000, pInit = 0.8, ...options 
   if (!['linf', 'l2'].includes(norm)) {
     throw new ArgumentError(`squareSearch: norm is ${norm as string}; expected linf or l2`);
   }
-  if (!Number.isInteger(queries) || queries < 1) {
-    throw new ArgumentError(`squareSearch: queries is ${queries}; expected an integer from 1 up`);
-  }
+  checkCount('squareSearch', 'queries', queries);
   if (!(pInit > 0 && pInit <= 1)) {
     throw new ArgumentError(`squareSearch: pInit is ${pInit}; expected a share above 0 and up to 1`);
   }

@@ -4,8 +4,9 @@ import { add, div, logicalAnd, logicalNot, lt, maximum, mul, to, where } from '.
 import { zerosLike } from '../../engine/ops/create.js';
 import { mean, sum } from '../../engine/ops/reduce.js';
 import type { Tensor } from '../../engine/tensor.js';
+import { checkCount } from '../check-count.js';
 import { searchMargins } from './margin-search.js';
-import { checkCount, checkPositive, crossEntropyAtUniform, needed, type Objective } from './objective.js';
+import { checkPositive, crossEntropyAtUniform, needed, type Objective } from './objective.js';
 import { softLogitMargin } from './soft-logit-margin.js';
 
 /** Options of {@link mma}. */

@@ -148,13 +148,6 @@ export function checkPositive(objective: string, name: string, value: number): v
   }
 }
 
-/** Throws an `ArgumentError` unless an option is an integer from 1 up. */
-export function checkCount(objective: string, name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) {
-    throw new ArgumentError(`${objective}: ${name} is ${value}; expected an integer from 1 up`);
-  }
-}
-
 /** Throws an `ArgumentError` that names the choices unless `value` is one: callers without types can pass anything. */
 export function checkChoice(objective: string, name: string, value: string, choices: readonly string[]): void {
   if (choices.includes(value)) return;
