@@ -1,15 +1,13 @@
-import { abs, clamp, div, gt, maximum, minimum, mul, neg, sign, sub, where } from '../../engine/ops/elementwise.js';
+import { flip } from '../../engine/ops/arrange.js';
+import { abs, clamp, div, gt, minimum, mul, neg, sign, sub, where } from '../../engine/ops/elementwise.js';
 import { gather } from '../../engine/ops/indexing.js';
-import { max, sum } from '../../engine/ops/reduce.js';
+import { max } from '../../engine/ops/reduce.js';
 import { sort } from '../../engine/ops/sort.js';
 import { cumsum } from '../../engine/ops/statistics.js';
 import type { Tensor } from '../../engine/tensor.js';
 
-/** Smaller than every difference that counts; keeps what is divided by from 0. */
-const TINY = 1e-20;
-
-/** Larger than every multiplier, and its square still a number. */
-const FAR = 1e18;
+/** Smaller than every weight that counts; keeps what is divided by from 0. */
+const TINY = 1e-30;
 
 /**
  * The shortest steps d from points t that end on hyperplanes and within the range: of least ||d||, by the norm, such that
@@ -37,19 +35,20 @@ export function stepToHyperplane(
 ): Tensor {
   const way = neg(mul(sign(normals), sign(offsets)));
   const room = where(gt(way, 0), sub(clipMax, points), sub(points, clipMin));
-  const weights = abs(normals);
+  const [, d = 0] = points.shape;
+  // In units of the largest weight, so that no square of one vanishes. More than all of the room is as much as any more.
+  const largest = clamp(max(abs(normals), [1], { keepDim: true }), { min: TINY });
+  const weights = div(abs(normals), largest);
+  const missing = div(minimum(abs(offsets), mul(largest, 2 * d * (clipMax - clipMin))), largest);
   const reach = norm === 'linf' ? undefined : weights;
-  const full = reach ? minimum(div(room, maximum(reach, TINY)), FAR) : room;
-  const { values: turns, indices } = sort(full, 1);
+  const { values: turns, indices } = sort(reach ? div(room, clamp(reach, { min: TINY })) : room, 1);
   const ordered = gather(weights, 1, indices);
-  // What the elements give that have no room left, and what the others give for each unit of lambda.
+  // For each piece, what the elements before it give, which have no room left, and what the others give for each unit of lambda: added
+  // up from their own end, since a difference of sums would lose the small ones.
   const slopes = reach ? mul(ordered, ordered) : ordered;
   const given = cumsum(mul(slopes, turns), 1);
-  const slope = sum(slopes, [1], { keepDim: true });
-  const left = sub(slope, cumsum(slopes, 1));
-  const missing = abs(offsets);
-  const none = div(missing, maximum(slope, TINY));
-  const others = max(div(sub(missing, given), maximum(left, mul(slope, 1e-7))), [1], { keepDim: true });
-  const lambda = clamp(maximum(none, others), { min: 0, max: FAR });
+  const before = sub(given, mul(slopes, turns));
+  const left = flip(cumsum(flip(slopes, 1), 1), 1);
+  const lambda = max(div(sub(missing, before), clamp(left, { min: TINY })), [1], { keepDim: true });
   return mul(way, minimum(reach ? mul(reach, lambda) : lambda, room));
 }

@@ -65,7 +65,7 @@ const ATTACK_SETTINGS: readonly Setting[] = [
   ],
   [
     '--step-size <length>',
-    'length of such a step, in units of the data',
+    'length of such a step, in units of the data; fast-at and mma have their own',
     { ...EPS, above: true },
     (c) => c.attack.stepSize ?? 'eps / 4',
   ],

@@ -83,6 +83,42 @@ describe('stepToHyperplane', () => {
       });
     },
   );
+
+  it.each(NORMS)(
+    'ends on the hyperplane whatever the weights: small ones, and one that outweighs all others, by %s',
+    async (norm) => {
+      for (const [d, scale, lone] of [
+        [1, 1e-12, 1],
+        [7, 1e-12, 1],
+        [7, 1, 1e4],
+        [784, 1, 1e4],
+        [784, 1e-15, 1e2],
+      ] as const) {
+        await device.scope(async () => {
+          const parts = [1e-4, 1e-3, 0.01, 0.1, 0.5, 0.99];
+          const m = parts.length;
+          const t = uniformFloats(m * d, 1, 0, 1);
+          const w = uniformFloats(m * d, 2, -scale, scale);
+          // The heavy element has hardly any room.
+          for (let at = 0; d > 1 && at < m * d; at += d) [w[at], t[at]] = [scale * lone, 1e-6];
+          const total = (row: number, of: (weight: number, i: number) => number): number =>
+            w.subarray(row * d, (row + 1) * d).reduce((sum, weight, i) => sum + of(weight, row * d + i), 0);
+          const room = (weight: number, i: number): number =>
+            Math.abs(weight) * (weight > 0 ? (t[i] ?? NaN) : 1 - (t[i] ?? NaN));
+          const c = Float32Array.from(parts, (part, row) => part * total(row, room));
+          const of = (values: Float32Array<ArrayBuffer>, shape: number[]): Tensor => tensor(values, { device, shape });
+          const steps = await stepToHyperplane(of(t, [m, d]), of(w, [m, d]), of(c, [m, 1]), {
+            norm,
+            ...RANGE,
+          }).floats();
+          c.forEach((offset, row) => {
+            const moved = total(row, (weight, i) => weight * (steps[i] ?? NaN));
+            expect(moved / offset).toBeCloseTo(-1, 4);
+          });
+        });
+      }
+    },
+  );
 });
 
 const D = 12;

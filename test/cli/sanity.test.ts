@@ -53,6 +53,11 @@ describe('bulwark sanity', () => {
     expect(await readFile('runs/sanity/report.md', 'utf8')).toContain('| pass | outputs are logits |');
   });
 
+  it('prints JSON', async () => {
+    const { out } = await check('--samples', '1', '--queries', '1', '--json');
+    expect(JSON.parse(out)).toMatchObject({ report: 'runs/sanity/report.html', checks: expect.any(Array) as unknown });
+  });
+
   it('stops at an interruption, and refuses what makes no sense', async () => {
     const interruption = new AbortController();
     const onErr = (text: string): void => {
