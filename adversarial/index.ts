@@ -78,7 +78,8 @@ export type {
   WorstExample,
 } from './evaluation-tally.js';
 export type { EvaluatedBatch, PerturbationSizes } from './evaluation-batch.js';
-export { sanity, type SanityCheck, type SanityOptions, type SanityReport, type Verdict } from './sanity.js';
+export { sanity, type SanityOptions, type SanityReport } from './sanity.js';
+export type { SanityCheck, Verdict } from './sanity-checks.js';
 export { ExampleMemory } from './example-memory.js';
 export { inEvalMode, logitsOf, type Model } from './model.js';
 export * from './objectives/losses.js';
@@ -99,7 +100,7 @@ export { perturbationNorms, type PerturbationNorms } from './perturbation.js';
 export { originalPreset } from './original-presets.js';
 export { PRESET_NAMES, presetNamed, type PresetName } from './preset-named.js';
 export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset } from './presets.js';
-export { mutualInformationOf, wilson, type Proportion } from './statistics.js';
+export { mutualInformationOf, signTest, wilson, type Proportion } from './statistics.js';
 export { adversarialStep, type StepOptions, type StepValues } from './step.js';
 export { ADVERSARIAL_ACCURACY, DivergenceError, NATURAL_ACCURACY, type StepMetrics } from './step-metrics.js';
 export { Trainer } from './trainer.js';

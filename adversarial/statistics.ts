@@ -41,6 +41,27 @@ export function wilson(count: number, total: number, z = Z_95): Proportion {
 }
 
 /**
+ * How probable it is that of `wins + losses` fair coins at least `losses` fall on that side: McNemar's test of two attacks on the same
+ * examples, exact and one-sided, where examples that both or neither fool say nothing. Small where the losses are no chance; 1 for none.
+ *
+ * @throws ArgumentError unless both are integers from 0 up
+ */
+export function signTest(wins: number, losses: number): number {
+  if (![wins, losses].every((count) => Number.isSafeInteger(count) && count >= 0)) {
+    throw new ArgumentError(`signTest: ${wins} wins and ${losses} losses; expected integers from 0 up`);
+  }
+  const flips = wins + losses;
+  // In logarithms: 2^-flips alone underflows from a thousand flips on.
+  let log = -flips * Math.LN2;
+  let tail = 0;
+  for (let heads = flips; heads >= losses; heads--) {
+    tail += Math.exp(log);
+    log += Math.log(heads) - Math.log(flips - heads + 1);
+  }
+  return Math.min(1, tail);
+}
+
+/**
  * The mutual information, in nats, of a joint distribution given by rows (it is divided by its sum first), in float64:
  * sum_ab P_ab ln(P_ab / (P_a. P_.b)) with 0 ln 0 = 0.
  */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { sanity, type SanityReport, type Verdict } from '../../adversarial/sanity.js';
+import { sanity, type SanityReport } from '../../adversarial/sanity.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
@@ -23,6 +23,7 @@ import {
   seedOption,
 } from '../options.js';
 import { startProgress } from '../progress.js';
+import { VERDICT_WORDS, sanityMarkdown } from '../report/sanity-markdown.js';
 import { environmentOf, modelSettings, writeReport } from '../reporting.js';
 import { formatTable } from '../table.js';
 
@@ -93,8 +94,10 @@ export async function checkSanity(path: string, options: Options, context: Conte
   const opened = await openComputingDevice(options.adapter);
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
-    const model = loadModel(checkpoint, config, opened.device);
-    const substitute = other && loadModel(other, modelConfigOf(other, {}), opened.device);
+    const model = loadModel(checkpoint, config, opened.device).eval();
+    // One that does not say what it is of is taken for the model's twin.
+    const twin = other?.metadata['model'] === undefined ? { model: config.name, width: config.width } : {};
+    const substitute = other && loadModel(other, modelConfigOf(other, twin), opened.device).eval();
     const settings = { checkpoint: checkpoint.path, sha256: checkpoint.sha256, substitute: other?.sha256 ?? null };
     const written = { ...settings, dataset: options.dataset, samples, model: config, eps, queries, batchSize, seed };
     return await inRunFolder(place, written, async (run) => {
@@ -113,7 +116,7 @@ export async function checkSanity(path: string, options: Options, context: Conte
       } finally {
         progress.stop();
       }
-      const { evaluation, curve, checks, verdict } = report;
+      const { evaluation, curve, stepsCurve, overlooked, checks, verdict } = report;
       for (const line of evaluationLines(evaluation)) run.log(line);
       const title = `Sanity of ${checkpoint.path}`;
       const page = await writeReport(run.path, {
@@ -122,14 +125,15 @@ export async function checkSanity(path: string, options: Options, context: Conte
         findings: checks.map(({ name, verdict: said, finding, advice }) => ({
           text: `${name}: ${finding}${said === 'pass' ? '' : ` (${advice})`}`,
           met: said === 'pass',
-          word: WORDS[said],
+          word: VERDICT_WORDS[said],
         })),
         runs: [
           {
             name: config.name,
             history: [],
             evaluation,
-            curves: [curve],
+            curves: [curve, stepsCurve],
+            overlooked,
             settings: { checkpoint: checkpoint.path, ...modelSettings(config), seed: String(seed) },
             warnings: evaluation.warnings,
           },
@@ -138,9 +142,9 @@ export async function checkSanity(path: string, options: Options, context: Conte
       });
       await writeFileAtomic(
         join(run.path, RUN_FILES.results),
-        `${JSON.stringify({ title, eps, verdict, checks, curve }, null, 1)}\n`,
+        `${JSON.stringify({ title, eps, verdict, checks, curve, stepsCurve }, null, 1)}\n`,
       );
-      await writeFileAtomic(join(run.path, RUN_FILES.markdown), markdownOf(title, report));
+      await writeFileAtomic(join(run.path, RUN_FILES.markdown), sanityMarkdown(title, report));
       print(context, options, report, page);
       return verdict === 'fail' ? EXIT.failure : EXIT.success;
     });
@@ -148,8 +152,6 @@ export async function checkSanity(path: string, options: Options, context: Conte
     opened.device.destroy();
   }
 }
-
-const WORDS: Readonly<Record<Verdict, string>> = { pass: 'pass', look: 'look', fail: 'FAIL' };
 
 function print(context: Context, { json }: Options, { checks, verdict }: SanityReport, report: string): void {
   if (json) {
@@ -159,19 +161,11 @@ function print(context: Context, { json }: Options, { checks, verdict }: SanityR
   context.out(
     formatTable([
       ['', 'check', 'finding'],
-      ...checks.map(({ name, verdict: said, finding }) => [WORDS[said], name, finding]),
+      ...checks.map(({ name, verdict: said, finding }) => [VERDICT_WORDS[said], name, finding]),
     ]),
   );
   for (const { name, verdict: said, advice } of checks) {
-    if (said !== 'pass') context.out(`${WORDS[said]}: ${name}: ${advice}`);
+    if (said !== 'pass') context.out(`${VERDICT_WORDS[said]}: ${name}: ${advice}`);
   }
   context.out(`report: ${report}`);
-}
-
-function markdownOf(title: string, { checks }: SanityReport): string {
-  const rows = checks.map(
-    ({ name, verdict, finding, advice }) =>
-      `| ${WORDS[verdict]} | ${name} | ${finding} | ${verdict === 'pass' ? '' : advice} |`,
-  );
-  return [`# ${title}`, '', '| | check | finding | what to do |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
 }

@@ -1,5 +1,5 @@
 import type { AccuracyCurve } from '../../adversarial/accuracy-curve.js';
-import type { AttackResult, Evaluation } from '../../adversarial/evaluation-tally.js';
+import type { AttackResult, Evaluation, WorstExample } from '../../adversarial/evaluation-tally.js';
 import type { HistoryStep } from '../history.js';
 
 /** One model in a report. */
@@ -10,6 +10,8 @@ export interface ReportRun {
   readonly history: readonly HistoryStep[];
   readonly evaluation?: Evaluation | undefined;
   readonly curves?: readonly AccuracyCurve[];
+  /** By the names of attacks without gradients, examples that they fool and no attack with gradients does. */
+  readonly overlooked?: Readonly<Record<string, readonly WorstExample[]>>;
   /** Settings to list, by name. */
   readonly settings: Readonly<Record<string, string>>;
   /** What was doubtful, in sentences. */

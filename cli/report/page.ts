@@ -5,6 +5,7 @@ import type { ReportData, ReportRun } from './data.js';
 import { examplesSection } from './examples.js';
 import { Html, html } from '../../report/html.js';
 import { jointsSection } from './joints.js';
+import { overlookedSection } from './overlooked.js';
 import { STYLE } from '../../report/style.js';
 import { trainingSection } from './training.js';
 import { worstSection } from './worst.js';
@@ -28,8 +29,8 @@ export function renderReport(data: ReportData): string {
           <p>${data.summary}</p>
           ${findings(data)} ${warnings(data.runs)} ${accuraciesSection(data.runs)}
           ${data.runs.map((run) => trainingSection(run, several))} ${examplesSection(data.runs)}
-          ${accuracyCurvesSection(data.runs)} ${worstSection(data.runs)} ${classesSection(data.runs)}
-          ${jointsSection(data.runs)} ${settings(data)}
+          ${accuracyCurvesSection(data.runs)} ${overlookedSection(data.runs)} ${worstSection(data.runs)}
+          ${classesSection(data.runs)} ${jointsSection(data.runs)} ${settings(data)}
         </main>
       </body>
     </html> `;

@@ -19,12 +19,13 @@ export function worstSection(runs: readonly ReportRun[]): Html | undefined {
     ${shown.map(
       ({ name, attack, worst, shape }) => html`
         <h3>${name}, ${attack}</h3>
-        <div class="charts">${worst.map((example) => figure(example, shape))}</div>
+        <div class="charts">${worst.map((example) => exampleFigure(example, shape))}</div>
       `,
     )}`;
 }
 
-function figure(
+/** A natural image, its perturbation and its adversarial version, with what it is taken for. */
+export function exampleFigure(
   { index, label, prediction, margin, natural, adversarial }: WorstExample,
   shape: readonly number[],
 ): Html {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mutualInformationOf, wilson } from '../../adversarial/index.js';
+import { mutualInformationOf, signTest, wilson } from '../../adversarial/index.js';
 import { ArgumentError } from '../../engine/errors.js';
 
 describe('wilson', () => {
@@ -38,6 +38,45 @@ describe('wilson', () => {
     [NaN, 3],
   ])('%d of %d is refused', (count, total) => {
     expect(() => wilson(count, total)).toThrow(ArgumentError);
+  });
+});
+
+describe('signTest', () => {
+  /** Exactly: sum of C(n, k) for k from losses up, over 2^n. */
+  const exactly = (wins: number, losses: number): number => {
+    const flips = BigInt(wins + losses);
+    let choose = 1n;
+    let tail = 0n;
+    for (let heads = 0n; heads <= flips; heads++) {
+      if (heads >= BigInt(losses)) tail += choose;
+      choose = (choose * (flips - heads)) / (heads + 1n);
+    }
+    return Number((tail * 10n ** 30n) / 2n ** flips) / 1e30;
+  };
+
+  it.each([
+    [0, 0],
+    [5, 0],
+    [0, 1],
+    [0, 5],
+    [0, 6],
+    [1, 8],
+    [10, 10],
+    [200, 240],
+    [3000, 3100],
+  ])('%i wins and %i losses', (wins, losses) => {
+    const expected = exactly(wins, losses);
+    expect(Math.abs(signTest(wins, losses) - expected)).toBeLessThan(1e-9 * expected + 1e-15);
+  });
+
+  it('refuses what is no count', () => {
+    for (const [wins, losses] of [
+      [-1, 0],
+      [0, 0.5],
+      [NaN, 1],
+    ] as const) {
+      expect(() => signTest(wins, losses)).toThrow(ArgumentError);
+    }
   });
 });
 

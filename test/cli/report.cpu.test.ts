@@ -1,12 +1,14 @@
 import { parseHTML } from 'linkedom';
 import { PNG } from 'pngjs';
 import { describe, expect, it } from 'vitest';
+import type { AccuracyCurve } from '../../adversarial/accuracy-curve.js';
 import { fgsmAttack } from '../../adversarial/attacks/fgsm.js';
 import { pgdAttack } from '../../adversarial/attacks/pgd.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import { wilson } from '../../adversarial/statistics.js';
 import { binned } from '../../cli/report/charts.js';
 import type { ReportData, ReportRun } from '../../cli/report/data.js';
+import { sanityMarkdown } from '../../cli/report/sanity-markdown.js';
 import { escapeHtml, html } from '../../report/html.js';
 import { divergingColour, imageUri, perturbationUri } from '../../cli/report/images.js';
 import { renderReport } from '../../cli/report/page.js';
@@ -136,6 +138,16 @@ describe('renderReport', () => {
     expect([...page.querySelectorAll('td .wrong')].map((cell) => cell.textContent)).toContain('1 ✗');
   });
 
+  it('shows what attacks with gradients overlook, where there is any', () => {
+    expect(full).not.toContain('Overlooked by gradients');
+    const evaluation = evaluationOf(100);
+    const overlooked = { square: evaluation.attacks['fgsm']?.worst ?? [] };
+    const shown = parse(renderReport(reportOf([{ ...runOf('masked', 0, evaluation), overlooked }])));
+    const heading = [...shown.querySelectorAll('h3')].find(({ textContent }) => textContent === 'masked, square');
+    expect(heading?.nextElementSibling?.querySelector('figcaption')?.textContent).toContain('no. 7: 1 taken for 4');
+    expect(heading?.nextElementSibling?.querySelectorAll('img')).toHaveLength(3);
+  });
+
   it('has the accuracies with their intervals, and the settings of the attacks', () => {
     const rows = [...page.querySelectorAll('tr')].map((row) => row.textContent.trim());
     expect(rows.find((row) => row.startsWith('pgd-20'))).toContain('91.0 % (83.8 to 95.2)');
@@ -193,6 +205,51 @@ describe('renderReport', () => {
 
   it('stays small for long runs', () => {
     expect(renderReport(reportOf([runOf('long', 20_000, undefined)])).length).toBeLessThan(200_000);
+  });
+});
+
+describe('sanityMarkdown', () => {
+  const evaluation = evaluationOf(100);
+  const curveOf = (setting: string, value: number): AccuracyCurve => ({
+    setting,
+    points: [{ value, accuracy: wilson(91, 100) }],
+  });
+  const check = { name: 'a check', finding: 'found', advice: 'do this', numbers: {} };
+  const page = sanityMarkdown('Sanity of it', {
+    verdict: 'fail',
+    checks: [
+      { ...check, verdict: 'pass', examples: [3] },
+      { ...check, verdict: 'look', examples: Array.from({ length: 30 }, (_, i) => i) },
+      { ...check, verdict: 'fail', examples: [5, 8] },
+    ],
+    evaluation,
+    curve: curveOf('eps', 0.2),
+    stepsCurve: curveOf('steps', 20),
+    overlooked: {},
+  });
+
+  it('has a line for each check, with advice and examples where it does not pass', () => {
+    const lines = page.split('\n');
+    expect(lines).toContain('| pass | a check | found |  |');
+    expect(lines).toContain('| FAIL | a check | found (no. 5, 8) | do this |');
+    const look = lines.find((line) => line.startsWith('| look'));
+    expect(look).toMatch(/\(no\. 0, 1, .*, 18, 19, \.\.\.\) \| do this \|$/);
+  });
+
+  it('has the accuracies and the curves as tables, each row as wide as its head', () => {
+    expect(page).toContain('| pgd-20 | 91.0 % (83.8 to 95.2) |');
+    expect(page).toContain('## Accuracy under PGD against steps\n\n| steps | accuracy, with its 95 % interval |');
+    expect(page).toContain('| 0.2 | 91.0 % (83.8 to 95.2) |');
+    for (const table of page.split('\n\n').filter((part) => part.startsWith('|'))) {
+      expect(
+        new Set(
+          table
+            .trim()
+            .split('\n')
+            .map((row) => row.split('|').length),
+        ).size,
+      ).toBe(1);
+    }
   });
 });
 

@@ -11,10 +11,12 @@ const MODEL = { name: 'cnn4', width: 0.1, classes: 10, init: 'kaimingNormal', dr
 
 let device: Device;
 let checkpoint: Uint8Array;
+let unnamed: Uint8Array;
 beforeAll(async () => {
   device = await testDevice();
   const tensors = await saveStateDict(buildModel(MODEL, device, 1));
   checkpoint = encodeSafetensors(tensors, { model: 'cnn4', width: '0.1', classes: '10', eps: '0.1' });
+  unnamed = encodeSafetensors(tensors);
 });
 afterAll(() => {
   device.destroy();
@@ -24,6 +26,8 @@ inTemporaryFolder();
 beforeEach(async () => {
   await writeTinyMnist();
   await writeFile('model.safetensors', checkpoint);
+  // Of the same model, for all that can be known.
+  await writeFile('unnamed.safetensors', unnamed);
 });
 
 const check = (...args: string[]) =>
@@ -31,10 +35,10 @@ const check = (...args: string[]) =>
 
 describe('bulwark sanity', () => {
   it('prints what each check says, and writes it to a folder', async () => {
-    const { code, out } = await check('--substitute', 'model.safetensors');
+    const { code, out } = await check('--substitute', 'unnamed.safetensors');
     const lines = out.split('\n');
     expect(lines[0]).toMatch(/check +finding$/);
-    const verdicts = lines.slice(2, 14).map((line) => /^(pass|look|FAIL) {2}/.exec(line)?.[1]);
+    const verdicts = lines.slice(2, 16).map((line) => /^(pass|look|FAIL) {2}/.exec(line)?.[1]);
     expect(verdicts).not.toContain(undefined);
     expect(code).toBe(verdicts.includes('FAIL') ? 1 : 0);
     expect(lines.at(-1)).toBe('report: runs/sanity/report.html');
@@ -50,7 +54,10 @@ describe('bulwark sanity', () => {
     expect(page).toContain('Accuracy under PGD-20');
     const results = JSON.parse(await readFile('runs/sanity/results.json', 'utf8')) as { checks: { verdict: string }[] };
     expect(results.checks.map(({ verdict }) => verdict)).toEqual(verdicts.map((word) => word?.toLowerCase()));
-    expect(await readFile('runs/sanity/report.md', 'utf8')).toContain('| pass | outputs are logits |');
+    const markdown = await readFile('runs/sanity/report.md', 'utf8');
+    expect(markdown).toContain('| pass | outputs are logits |');
+    expect(markdown).toContain('| pass | the model is in evaluation mode |');
+    expect(markdown).toContain('## Accuracy under PGD against steps');
   });
 
   it('prints JSON', async () => {
