@@ -315,7 +315,8 @@ function readTensor(
   bytes: Uint8Array,
   { name, dtype, shape, begin, end }: TensorRecord,
 ): SafetensorsTensor {
-  const own = bytes.slice(header.start + begin, header.start + end);
+  // A Node Buffer has a slice of its own, which copies nothing.
+  const own = Uint8Array.prototype.slice.call(bytes, header.start + begin, header.start + end);
   const other = dtype === 'BOOL' ? own.findIndex((value) => value > 1) : -1;
   if (other >= 0) {
     const byte = header.start + begin + other;

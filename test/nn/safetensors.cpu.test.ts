@@ -89,6 +89,11 @@ describe('encodeSafetensors', () => {
     expect(tensors.get('int')?.bytes).toEqual([0x90, 0xee, 0xfe, 0xff]);
   });
 
+  it('reads a Node Buffer, whose slices are views, as any other bytes', () => {
+    const file = encodeSafetensors(TENSORS, METADATA);
+    expect(decodeSafetensors(Buffer.from(file), 'buffer')).toEqual(decodeSafetensors(file, 'buffer'));
+  });
+
   it('writes the bytes of the smallest file', () => {
     const file = encodeSafetensors({ a: { dtype: 'F32', shape: [], data: Float32Array.of(1) } });
     const header = '{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   ';
