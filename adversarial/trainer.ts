@@ -71,6 +71,8 @@ export interface StepRecord {
   readonly eps: number;
   /** The objective's `total` and terms, `naturalAccuracy` and `adversarialAccuracy` where they were computed. */
   readonly metrics: StepMetrics;
+  /** The largest values that terms can have in a batch of this size, by name, for those that have one. */
+  readonly maxima: StepMetrics;
 }
 
 /** How a run stands, every `logEvery` steps. */
@@ -307,11 +309,19 @@ export class Trainer {
     const read = await this.#ring.read();
     if (read.length === 0) return;
     const records = read.map(({ step, metrics }): StepRecord => {
-      const epoch = this.#loader.positionAfter(step - 1).epoch + 1;
+      const { epoch, position } = this.#loader.positionAfter(step - 1);
       this.#warn(this.#watch.note(step, metrics), run.options);
-      return { step, epoch, lr: this.#lrAt(step), eps: this.epsAt(step), metrics };
+      const maxima = this.#maximaOf(this.#loader.sizeOf(position));
+      return { step, epoch: epoch + 1, lr: this.#lrAt(step), eps: this.epsAt(step), metrics, maxima };
     });
     await run.progress(this.#step, last, this.steps, records);
+  }
+
+  #maximaOf(samples: number): StepMetrics {
+    const { classes } = this.#options.dataset;
+    return Object.fromEntries(
+      Object.entries(this.#objective.maxima ?? {}).map(([term, of]) => [term, of(classes, samples)]),
+    );
   }
 
   /** The first step at which a loss at the value of uniform predictions is worth a word. */

@@ -1,4 +1,4 @@
-import type { OptionValue, OptionValues } from '../adversarial/objectives/objective.js';
+import type { Objective, OptionValue, OptionValues } from '../adversarial/objectives/objective.js';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import type { Cnn4Init } from '../nn/models/cnn4.js';
@@ -111,7 +111,7 @@ export function resolveConfig(preset: Preset, options: TrainOptions): TrainConfi
   };
 }
 
-function resolveObjective(preset: Preset, options: TrainOptions): TrainConfig['objective'] {
+function resolveObjective(preset: Preset, options: TrainOptions): Objective {
   const { objective: name = preset.objective.name, lambda, beta, pairReduction, set = {} } = options;
   const own = name === preset.objective.name ? preset.objective.options : {};
   const given = Object.entries({ lambda, beta, pairReduction }).flatMap(([key, value]) =>
@@ -120,6 +120,22 @@ function resolveObjective(preset: Preset, options: TrainOptions): TrainConfig['o
   const twice = given.find(([key]) => key in set);
   if (twice) throw new UsageError(`--set ${twice[0]}: is given by an option of its own too; take one of the two`);
   return asUsage(() => objectiveNamed(name, { ...own, ...Object.fromEntries(given), ...set }));
+}
+
+/** A sentence for each option of the training attack that was given, but that the objective does not look at. */
+export function ignoredOptions(
+  { name, options: settings }: TrainConfig['objective'],
+  options: Pick<TrainOptions, 'attackSteps' | 'stepSize'>,
+): string[] {
+  const { needs, craft, attackPlan } = objectiveNamed(name, settings);
+  const given: readonly (readonly [string, number | undefined, number | undefined])[] = [
+    ['--attack-steps', options.attackSteps, attackPlan?.steps],
+    ['--step-size', options.stepSize, attackPlan?.stepSize],
+  ];
+  const why = needs.adversarial ? 'has an attack of its own (see --set)' : 'trains without an attack';
+  return given
+    .filter(([, value, own]) => value !== undefined && (own !== undefined || craft || !needs.adversarial))
+    .map(([option]) => `${option} changes nothing: ${name} ${why}`);
 }
 
 function resolveAttack(preset: Preset, options: TrainOptions): TrainConfig['attack'] {

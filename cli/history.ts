@@ -12,8 +12,16 @@ export interface HistoryStep {
 
 /** A training step as a line of the metrics file; `run` tells the runs of one file apart. */
 export function stepLine(record: StepRecord, stepsPerSecond: number, run?: string): MetricsRecord {
-  const { step, epoch, lr, eps, metrics } = record;
-  return { ...(run === undefined ? {} : { run }), step, epoch, lr, eps, ...metrics, stepsPerSecond };
+  const { step, epoch, lr, eps } = record;
+  return { ...(run === undefined ? {} : { run }), step, epoch, lr, eps, ...termsOf(record), stepsPerSecond };
+}
+
+/** What the name of a term's largest value ends with. */
+export const MAXIMUM = 'Max';
+
+/** The metrics of a step, and the largest values that its terms can have. */
+function termsOf({ metrics, maxima }: StepRecord): Record<string, number> {
+  return { ...metrics, ...Object.fromEntries(Object.entries(maxima).map(([name, most]) => [name + MAXIMUM, most])) };
 }
 
 /** The accuracies of an evaluation by name: natural, each attack, and the worst case over them. */
@@ -57,8 +65,9 @@ export async function readHistory(path: string): Promise<HistoryStep[]> {
 }
 
 /** A training step as the report shows it. */
-export function historyStep({ step, lr, eps, metrics }: StepRecord): HistoryStep {
-  return { step, values: { lr, eps, ...metrics } };
+export function historyStep(record: StepRecord): HistoryStep {
+  const { step, lr, eps } = record;
+  return { step, values: { lr, eps, ...termsOf(record) } };
 }
 
 function numbersOf(record: MetricsRecord): Record<string, number> {

@@ -68,7 +68,6 @@ function logEvery(device: Device): number {
 export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> {
   const { context, config, log, run } = call;
   const trainer = makeTrainer(call);
-  const maxima = maximaOf(call);
   const progress = startProgress(context, (run ?? config.objective.name).padEnd(8), 'steps');
   const records: StepRecord[] = [];
   const warnings: string[] = [];
@@ -84,7 +83,7 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
           done: now.step,
           total: now.steps,
           rate: now.stepsPerSecond,
-          note: noteOf(now, maxima),
+          note: noteOf(now),
         });
       },
       onWarning: (warning) => {
@@ -102,16 +101,10 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
   return { steps: trainer.step, total: trainer.steps, records, warnings, seconds };
 }
 
-/** The largest values that terms can have in a full batch, by name. */
-function maximaOf({ config, dataset }: TrainingCall): Readonly<Record<string, number>> {
-  const { maxima = {} } = objectiveNamed(config.objective.name, config.objective.options);
-  const samples = Math.min(config.training.batchSize, dataset.size);
-  return Object.fromEntries(Object.entries(maxima).map(([term, of]) => [term, of(dataset.classes, samples)]));
-}
-
 /** The latest step's loss and accuracies in a few words. */
-function noteOf({ records }: TrainingProgress, maxima: Readonly<Record<string, number>>): string {
-  const { naturalAccuracy, adversarialAccuracy, ...terms } = records.at(-1)?.metrics ?? {};
+function noteOf({ records }: TrainingProgress): string {
+  const { metrics = {}, maxima = {} } = records.at(-1) ?? {};
+  const { naturalAccuracy, adversarialAccuracy, ...terms } = metrics;
   const losses = Object.entries(terms).map(([name, value]) => {
     const most = maxima[name];
     return `${name} ${value.toFixed(3)}${most === undefined ? '' : ` of ${most.toFixed(3)}`}`;

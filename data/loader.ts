@@ -91,6 +91,12 @@ export class Loader {
     return { images, labels, indices, size: indices.length, shape, epoch, position };
   }
 
+  /** Examples in the batch of this number within an epoch. Throws an `ArgumentError` where there is none. */
+  sizeOf(position: number): number {
+    this.#checkPosition(position, this.length - 1);
+    return Math.min(this.batchSize, this.dataset.size - position * this.batchSize);
+  }
+
   /**
    * The batches of one epoch, from a given one on; none where `position` is the epoch's end. Asynchronous so that loops
    * over batches need not change for datasets that are read piece by piece.

@@ -9,12 +9,12 @@ import { generatorOf } from '../../engine/ops/random.js';
 import { formatShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
 import { checkCount } from '../check-count.js';
-import { misclassified } from '../criteria.js';
+import { checkTargets, misclassified, targetedMisclassified } from '../criteria.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import type { HostedAttack, HostedRun } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch } from './input-gradient.js';
-import { marginLoss } from './losses.js';
+import { marginLoss, targetedCrossEntropy } from './losses.js';
 import { perImage } from './rows.js';
 import { CHUNK, SquareDraws, l2Try, linfTry } from './square-changes.js';
 
@@ -25,6 +25,8 @@ import { CHUNK, SquareDraws, l2Try, linfTry } from './square-changes.js';
  *
  *     Linf: starts from vertical stripes of x +- eps; moves the window by +-2 eps, one sign for each channel, then back into the ball
  *     L2:   starts from a grid of patterns; adds a pattern to the window, which takes the length that a second window had to give up
+ *
+ * Where classes t are aimed at, a sample takes the change where ln softmax(z)_t grows.
  */
 
 /** Options of {@link squareSearch}. */
@@ -37,15 +39,17 @@ export interface SquareOptions extends ClipOptions, Partial<HostedRun> {
   readonly queries?: number;
   /** Share of an image that the first windows cover, above 0 and up to 1; 0.8 unless told. */
   readonly pInit?: number;
+  /** The classes to arrive at, i32 `[m]`, in place of any other than the label. */
+  readonly targets?: Tensor;
 }
 
 /** What {@link squareSearch} gives, for images `[m, c, h, w]`. */
 export interface SquareResult {
-  /** The first version of each sample that was misclassified, or where there is none, the one of largest margin. */
+  /** The first version of each sample that was misclassified (as the target), or where there is none, the one of largest margin. */
   readonly images: Tensor;
-  /** How often the model was asked about each sample until then, i32 `[m]`: 0 where the image itself is misclassified. */
+  /** How often the model was asked about each sample until then, i32 `[m]`: 0 where the image itself is misclassified (as the target). */
   readonly queries: Tensor;
-  /** Whether `images` is misclassified, bool `[m]`. */
+  /** Whether `images` is misclassified (as the target), bool `[m]`. */
   readonly found: Tensor;
 }
 
@@ -61,6 +65,7 @@ interface Progress {
 interface Part {
   readonly progress: Progress;
   readonly images: Tensor;
+  /** Their classes, or those aimed at. */
   readonly labels: Tensor;
   /** The samples' numbers, which their random numbers go by. */
   readonly samples: Tensor;
@@ -77,8 +82,8 @@ interface Part {
  * early the search ends. After every 64 queries one number for each sample is read; once less than half of the batch is left, the others
  * leave it.
  *
- * @throws ArgumentError for options outside their domain or fewer than 2 classes, ShapeError or DTypeError for a batch that is none, and
- * the signal's reason
+ * @throws ArgumentError for options outside their domain or fewer than 2 classes, ShapeError or DTypeError for a batch that is none or targets
+ * that do not fit it, and the signal's reason
  */
 export async function squareSearch(
   model: Model,
@@ -93,11 +98,15 @@ export async function squareSearch(
     throw new ShapeError(`squareSearch: images of shape ${formatShape(x.shape)}; expected [m, c, h, w]`);
   }
   const { device } = x;
-  const { generator = generatorOf(device, 'start'), signal } = options;
+  const { generator = generatorOf(device, 'start'), signal, targets } = options;
+  if (targets) checkTargets('squareSearch', targets, labels);
   const evaluated = <T>(work: () => T): T => device.scope(() => inEvalMode(model, () => noGrad(device, work)));
   const judge = (images: Tensor, classes: Tensor): { reached: Tensor; wrong: Tensor } => {
     const logits = logitsOf(model, images);
-    return { reached: marginLoss(logits, classes), wrong: misclassified(logits, classes) };
+    if (!targets) return { reached: marginLoss(logits, classes), wrong: misclassified(logits, classes) };
+    // `classes` are then those aimed at.
+    const reached = targetedCrossEntropy(classes)(logits, classes);
+    return { reached, wrong: targetedMisclassified(classes)(logits, classes) };
   };
   const draws = new SquareDraws(generator, x, queries, { norm, height, width, pInit });
   const tryOf = norm === 'linf' ? linfTry : l2Try;
@@ -130,7 +139,8 @@ export async function squareSearch(
   const begin = (): Part => {
     const samples = options.samples ?? arange(0, m, { device });
     const start = norm === 'linf' ? draws.stripes(samples, ball) : draws.squares(samples, ball);
-    const [natural, started] = [judge(x, labels), judge(start, labels)];
+    const goals = targets ?? labels;
+    const [natural, started] = [judge(x, goals), judge(start, goals)];
     const right = logicalNot(natural.wrong);
     const progress = {
       best: where(perImage(right, x.shape), start, x),
@@ -139,7 +149,7 @@ export async function squareSearch(
       queries: to(right, 'i32'),
     };
     // Shared memory: the part is disposed of, what the caller gave is not.
-    const batch = { images: x.detach(), labels: labels.detach(), samples: samples.detach() };
+    const batch = { images: x.detach(), labels: goals.detach(), samples: samples.detach() };
     return keptPart({ progress, ...batch, places: Array.from({ length: m }, (_, place) => place) });
   };
   /** Some iterations more, from `first` on; the part's progress is gone. */
@@ -184,7 +194,7 @@ export async function squareSearch(
 }
 
 /** {@link squareSearch} with settings, which are checked at once; throws as it does. */
-export function squareAttack(options: Omit<SquareOptions, keyof HostedRun>): HostedAttack {
+export function squareAttack(options: Omit<SquareOptions, keyof HostedRun | 'targets'>): HostedAttack {
   const { norm, queries, pInit } = resolved(options);
   return {
     hosted: true,

@@ -5,7 +5,7 @@ import { standardAttacks } from '../../adversarial/presets.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { Dataset } from '../../data/dataset.js';
 import { buildModel, saveCheckpoint } from '../checkpoint.js';
-import { resolveConfig, type TrainConfig } from '../config.js';
+import { ignoredOptions, resolveConfig, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
 import { openComputingDevice, type OpenedDevice } from '../device.js';
@@ -52,6 +52,7 @@ export async function train(options: Options, context: Context): Promise<number>
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
     for (const warning of preset.warnings) context.err(`warning: preset ${preset.name}: ${warning}`);
+    for (const warning of ignoredOptions(config.objective, options)) context.err(`warning: ${warning}`);
     return await inRunFolder(place, { ...config }, async (run) => {
       context.err(`writing to ${run.path}`);
       const done = await trainAndEvaluate({ context, config, run, opened, ...data });

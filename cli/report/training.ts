@@ -1,5 +1,6 @@
 import { curves, type Series } from './charts.js';
 import type { ReportRun } from './data.js';
+import { MAXIMUM } from '../history.js';
 import { html, seriesKey, type Html } from '../../report/html.js';
 
 const LABELS: Readonly<Record<string, string>> = {
@@ -39,7 +40,7 @@ export function trainingSection(run: ReportRun, several: boolean): Html | undefi
 
 /** The terms of the loss; the total only where it is not the same as its only term. */
 function termsOf(names: readonly string[]): string[] {
-  const terms = names.filter((name) => !OTHERS.has(name));
+  const terms = names.filter((name) => !OTHERS.has(name) && !name.endsWith(MAXIMUM));
   return terms.length === 2 ? terms.filter((name) => name !== 'total') : terms;
 }
 
@@ -55,8 +56,12 @@ function termChart(run: ReportRun, term: string): Html | undefined {
   const series = seriesOf(run, term, term);
   if (series.points.every(({ value }) => value === 0)) return undefined;
   const label = LABELS[term] ?? term;
+  const most = seriesOf(run, term + MAXIMUM, 'maximum');
+  const drawn = most.points.length > 0 ? [series, most] : [series];
   return html`<figure>
-    <figcaption><strong>${label}</strong></figcaption>
-    ${curves([series], { label: `${label} over the steps of ${run.name}` })}
+    <figcaption>
+      <strong>${label}</strong>${drawn.length > 1 ? drawn.map(({ name }, index) => seriesKey(index, name)) : ''}
+    </figcaption>
+    ${curves(drawn, { label: `${label} over the steps of ${run.name}` })}
   </figure>`;
 }

@@ -95,8 +95,22 @@ class Reference {
     readonly label: number,
     readonly eps: number,
     [c, h, w]: readonly [number, number, number],
+    /** The label is the class to arrive at. */
+    readonly targeted = false,
   ) {
     [this.c, this.h, this.w] = [c, h, w];
+  }
+
+  /** What goes down from version to version. */
+  score(image: readonly number[]): number {
+    if (!this.targeted) return this.margin(image);
+    const logits = this.logits(image);
+    return Math.log(logits.reduce((sum, z) => sum + Math.exp(z - (logits[this.label] ?? NaN)), 0));
+  }
+
+  isFound(image: readonly number[]): boolean {
+    const margin = this.margin(image);
+    return this.targeted ? margin >= 0 : margin <= 0;
   }
 
   margin(image: readonly number[]): number {
@@ -180,13 +194,13 @@ class Reference {
     start: number[],
     tries: readonly ((best: readonly number[]) => number[])[],
   ): { image: number[]; queries: number } {
-    let [best, margin, queries] = [start, this.margin(start), 1];
+    let [best, score, queries] = [start, this.score(start), 1];
     for (const attempt of tries) {
-      if (margin <= 0) break;
+      if (this.isFound(best)) break;
       const image = attempt(best);
       queries++;
-      const reached = this.margin(image);
-      if (reached < margin) [best, margin] = [image, reached];
+      const reached = this.score(image);
+      if (reached < score || this.isFound(image)) [best, score] = [image, reached];
     }
     return { image: best, queries };
   }
@@ -197,10 +211,12 @@ describe.each([
   ['l2', 0.3],
 ] as const)('squareSearch within an %s ball', (norm, eps) => {
   it.each([
-    [[1, 7, 7], 1],
-    [[3, 8, 8], 4],
-    [[2, 5, 11], 1],
-  ] as const)('takes the steps of a plain implementation, for images %j', async (shape, scale) => {
+    [[1, 7, 7], 1, false],
+    [[3, 8, 8], 4, false],
+    [[2, 5, 11], 1, false],
+    [[1, 7, 7], 7, true],
+    [[3, 5, 6], 7, true],
+  ] as const)('takes the steps of a plain implementation, for images %j', async (shape, scale, targeted) => {
     await device.scope(async () => {
       const [m, steps] = [8, 70];
       const [c, h, w] = shape;
@@ -208,7 +224,9 @@ describe.each([
       const { model, logits } = network(size);
       const x = images(m, shape);
       const labels = classesOf(model, x);
-      const options = { norm, eps: scale * eps, queries: steps };
+      const next = Int32Array.from(await labels.data(), (label) => (label + 1) % CLASSES);
+      const targets = tensor(next, { device });
+      const options = { norm, eps: scale * eps, queries: steps, ...(targeted && { targets }) };
       const result = await read(await squareSearch(model, x, labels, { ...options, generator: new Generator(9) }));
 
       // The numbers in the order in which the search takes them.
@@ -230,11 +248,11 @@ describe.each([
       const windows = Array.from({ length: steps }, (_, i) => drawWindow(ofWindows, i, c, settings));
       const signs = [await draw(stream, 64 * c), await draw(stream, 64 * c)];
 
-      const [natural, classes] = [await x.floats(), await labels.data()];
+      const [natural, classes] = [await x.floats(), targeted ? next : await labels.data()];
       let left = 0;
       for (let row = 0; row < m; row++) {
         const image = Array.from(natural.subarray(row * size, (row + 1) * size));
-        const reference = new Reference(logits, image, classes[row] ?? NaN, scale * eps, shape);
+        const reference = new Reference(logits, image, classes[row] ?? NaN, scale * eps, shape, targeted);
         const per = starts.length / m;
         const numbers = starts.subarray(row * per, (row + 1) * per);
         const start = norm === 'linf' ? reference.stripes(numbers) : reference.squares(numbers, grid);
@@ -245,7 +263,7 @@ describe.each([
         });
         const expected = reference.run(start, tries);
         expect(result.queries[row]).toBe(expected.queries);
-        expect(result.found[row]).toBe(reference.margin(expected.image) <= 0);
+        expect(result.found[row]).toBe(reference.isFound(expected.image));
         expected.image.forEach((value, i) => expect(result.values[row * size + i]).toBeCloseTo(value, 5));
         if (expected.queries > steps) left++;
       }
@@ -514,6 +532,7 @@ describe('squareSearch', () => {
       await expect(refused({ queries: 0 })).rejects.toThrow(/queries is 0/);
       await expect(refused({ pInit: 0 })).rejects.toThrow(/pInit is 0/);
       expect(() => squareAttack({ eps: 0.1, queries: 1.5 })).toThrow(/queries is 1.5/);
+      await expect(refused({ targets: slice(labels, [{ end: 1 }]) })).rejects.toThrow(/squareSearch: targets \[1\]/);
       await expect(squareSearch(model, flatten(x, 1), labels, { eps: 0.1 })).rejects.toThrow(ShapeError);
       const one = (batch: Tensor): Tensor => slice(model(batch), [null, { end: 1 }]);
       await expect(squareSearch(one, x, labels, { eps: 0.1 })).rejects.toThrow(/has 1 classes; needs at least 2/);

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { presetNamed } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
-import { resolveConfig, type TrainOptions } from '../../cli/config.js';
+import { ignoredOptions, resolveConfig, type TrainOptions } from '../../cli/config.js';
 import { UsageError } from '../../cli/errors.js';
 import { numberOption, settingOption } from '../../cli/options.js';
 import { filesUnder, inTemporaryFolder, run } from './run.js';
@@ -206,6 +206,18 @@ describe('resolveConfig', () => {
     expect(madry.training).toMatchObject({ steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 });
     const sgd = { ...nothing, objective: 'standard-at', optimizer: 'sgd' } as const;
     expect(resolveConfig(presetNamed('original', 'standard-at'), sgd).training.optimizer).toBe('sgd');
+  });
+
+  it.each([
+    ['fast-at', { attackSteps: 5 }, ['--attack-steps changes nothing: fast-at has an attack of its own (see --set)']],
+    ['fast-at', { stepSize: 0.1 }, ['--step-size changes nothing: fast-at has an attack of its own (see --set)']],
+    ['mma', { attackSteps: 5 }, ['--attack-steps changes nothing: mma has an attack of its own (see --set)']],
+    ['plain', { stepSize: 0.1 }, ['--step-size changes nothing: plain trains without an attack']],
+    ['trades', { attackSteps: 5, stepSize: 0.1 }, []],
+    ['mma', {}, []],
+  ])('says what %s does not look at of %j', (objective, change, said) => {
+    const config = resolveConfig(presetNamed('recommended', objective), { ...nothing, objective, ...change });
+    expect(ignoredOptions(config.objective, change)).toEqual(said);
   });
 
   it("gives another objective none of the preset's options", () => {

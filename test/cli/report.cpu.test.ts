@@ -66,7 +66,15 @@ function evaluationOf(size: number): Evaluation {
 function runOf(name: string, steps: number, evaluation: Evaluation | undefined): ReportRun {
   const history = Array.from({ length: steps }, (_, index) => ({
     step: index + 1,
-    values: { lr: 0.02, eps: 0.2, total: 2 / (index + 1), bce: 1 / (index + 1), mi: 1.5, naturalAccuracy: 0.9 },
+    values: {
+      lr: 0.02,
+      eps: 0.2,
+      total: 2 / (index + 1),
+      bce: 1 / (index + 1),
+      mi: 1.5,
+      miMax: 2,
+      naturalAccuracy: 0.9,
+    },
   }));
   return { name, history, evaluation, settings: { model: 'cnn4', seed: '0' }, warnings: [] };
 }
@@ -126,6 +134,8 @@ describe('renderReport', () => {
     const charts = [...page.querySelectorAll('svg')];
     // One of accuracies; for each run accuracy, three terms and eps, two confusion matrices; two heat maps.
     expect(charts.length).toBe(1 + 2 * (5 + 2) + 2);
+    const captions = [...page.querySelectorAll('figcaption')].map(({ textContent }) => textContent.trim());
+    expect(captions.filter((text) => /^Mutual information.*maximum$/s.test(text))).toHaveLength(2);
     for (const chart of charts) {
       expect(chart.getAttribute('role')).toBe('img');
       expect(chart.getAttribute('aria-label')).toMatch(/\S/);

@@ -33,6 +33,8 @@ describe('bulwark train', () => {
     for (const name of ['total', 'bce', 'mi', 'l1', 'naturalAccuracy', 'adversarialAccuracy', 'lr', 'stepsPerSecond']) {
       expect(metrics[2]?.[name], name).toBeTypeOf('number');
     }
+    // The largest mutual information of 8 samples.
+    expect(metrics[2]?.['miMax']).toBe(Math.log(8));
     expect(metrics.slice(3).map(({ evaluation }) => evaluation)).toEqual(['natural', 'fgsm', 'pgd-20', 'worst case']);
 
     const file = decodeSafetensors(new Uint8Array(await readFile('runs/mimae-at/model.safetensors')), 'model');
