@@ -1,9 +1,9 @@
 import type { Device } from '../engine/device.js';
-import { ArgumentError } from '../engine/errors.js';
-import { full, onesLike, tensor } from '../engine/ops/create.js';
+import { full, onesLike } from '../engine/ops/create.js';
 import { gt, where } from '../engine/ops/elementwise.js';
 import { indexAdd, indexSelect } from '../engine/ops/indexing.js';
 import { keep, type Tensor } from '../engine/tensor.js';
+import { loadTensors, type StateDict } from '../nn/state-dict.js';
 
 /** A number of each example of a dataset on the GPU, which training steps read and write by the examples' numbers. */
 export class ExampleMemory {
@@ -30,26 +30,19 @@ export class ExampleMemory {
     });
   }
 
+  /** The numbers under `values`, in the order of the dataset. */
+  stateDict(): Map<string, Tensor> {
+    return new Map([['values', this.#values]]);
+  }
+
+  /** Takes back what `stateDict` gave. @throws StateDictError where there are more or fewer than examples */
+  loadStateDict(state: StateDict): void {
+    loadTensors('ExampleMemory.loadStateDict', this.stateDict(), state);
+  }
+
   /** All numbers, in the order of the dataset. */
   async values(): Promise<Float32Array> {
     return this.#values.floats();
-  }
-
-  /**
-   * Takes back what `values` gave.
-   *
-   * @throws ArgumentError where there are more or fewer than examples, or one is not finite
-   */
-  load(values: Float32Array<ArrayBuffer>): void {
-    const bad = values.findIndex((value) => !Number.isFinite(value));
-    if (values.length !== this.size || bad >= 0) {
-      const what = bad >= 0 ? `value ${bad} is ${values[bad]}` : `${values.length} values`;
-      throw new ArgumentError(`ExampleMemory: ${what}; expected ${this.size} finite numbers, one for each example`);
-    }
-    const { device } = this.#values;
-    device.scope(() => {
-      this.#values.copyFrom(tensor(values, { device }));
-    });
   }
 
   /** Frees its memory. */

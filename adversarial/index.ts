@@ -103,13 +103,13 @@ export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset }
 export { mutualInformationOf, signTest, wilson, type Proportion } from './statistics.js';
 export { adversarialStep, type StepOptions, type StepValues } from './step.js';
 export { ADVERSARIAL_ACCURACY, DivergenceError, NATURAL_ACCURACY, type StepMetrics } from './step-metrics.js';
+export {
+  decodeTrainingCheckpoint,
+  encodeTrainingCheckpoint,
+  type BestValidation,
+  type TrainingCheckpoint,
+} from './training-checkpoint.js';
 export { Trainer } from './trainer.js';
-export type {
-  RunOptions,
-  StepRecord,
-  TrainerOptions,
-  TrainingAttack,
-  TrainingProgress,
-  TrainingResult,
-} from './trainer.js';
+export type { RunOptions, StepRecord, TrainerOptions, TrainingProgress, TrainingResult } from './trainer.js';
+export type { TrainingAttack } from './training-attack.js';
 export { verifyDevice } from './verify-device.js';

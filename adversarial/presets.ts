@@ -6,7 +6,7 @@ import { pgdAttack } from './attacks/pgd.js';
 import { budgetWarning } from './attacks/pgd.js';
 import { mimaeAT } from './objectives/mimae-at.js';
 import type { Objective } from './objectives/objective.js';
-import type { TrainingAttack } from './trainer.js';
+import type { TrainingAttack } from './training-attack.js';
 
 /** Settings of a whole run: model, objective, optimiser, adversary and evaluation. */
 export interface Preset {

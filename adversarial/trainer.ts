@@ -1,38 +1,32 @@
 import { compile, type Compiled } from '../engine/compile.js';
 import { ArgumentError, ShapeError } from '../engine/errors.js';
 import { tensor } from '../engine/ops/create.js';
+import { generatorOf } from '../engine/ops/random.js';
 import { Generator, type Seed } from '../engine/random.js';
 import { formatShape } from '../engine/shape.js';
 import { tuneAtFirstUse } from '../engine/tune.js';
 import type { Tensor } from '../engine/tensor.js';
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type Batch } from '../data/loader.js';
+import { Dropout } from '../nn/layers/dropout.js';
 import type { Module } from '../nn/module.js';
+import { readTensors } from '../nn/state-dict.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
 import { Adam } from '../nn/optim/adam.js';
 import type { Optimizer } from '../nn/optim/optimizer.js';
 import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
 import { checkCount } from './check-count.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
-import { ascend, budgetWarning, checkPgdOptions, type PgdOptions, type PgdStart } from './attacks/pgd.js';
+import { ascend, budgetWarning } from './attacks/pgd.js';
 import { ExampleMemory } from './example-memory.js';
 import { rememberModes, type Model } from './model.js';
 import { objectiveOf, type Objective, type ObjectiveFunction } from './objectives/objective.js';
 import { adversarialStep } from './step.js';
-import { MetricsRing, type StepMetrics } from './step-metrics.js';
+import { DivergenceError, MetricsRing, type StepMetrics } from './step-metrics.js';
+import { checkAttack, plannedAttack, usesAttack, type TrainingAttack } from './training-attack.js';
+import { asPart, firstNotFinite, partOf, type TrainingCheckpoint } from './training-checkpoint.js';
+import { TrainingClock } from './training-clock.js';
 import { UniformWatch } from './uniform-watch.js';
-
-/** The adversary of training: projected gradient descent, with an eps that may grow during the run. */
-export interface TrainingAttack extends Pick<PgdOptions, 'start' | 'loss' | 'clipMin' | 'clipMax'> {
-  /** Radius of the Linf ball at its full size, in units of the data: 8 / 255, not 8. */
-  readonly eps: number;
-  /** Steps of the attack, from 1 up. */
-  readonly steps: number;
-  /** Length of a step of the attack; unless told a quarter of eps, and of what the ramp has made of eps so far. */
-  readonly stepSize?: number;
-  /** Part of the run, 0 to 1, over which eps grows linearly to its full size; 0 unless told. */
-  readonly rampFraction?: number;
-}
 
 /** What {@link Trainer} trains, on what, and how. */
 export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
@@ -56,8 +50,6 @@ export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
   readonly dropLast?: boolean | undefined;
   /** Steps between two readings of the metrics; 10 unless told. */
   readonly logEvery?: number | undefined;
-  /** Steps that were done before, where a run is taken up again; 0 unless told. */
-  readonly startStep?: number | undefined;
 }
 
 /** One training step as it is logged. */
@@ -98,6 +90,14 @@ export interface RunOptions {
   readonly onEpoch?: ((place: { readonly epoch: number; readonly step: number }) => void | Promise<void>) | undefined;
   /** A sentence about something doubtful; a trainer says each once. */
   readonly onWarning?: ((message: string) => void) | undefined;
+  /**
+   * After every `checkpointEvery` steps, once their metrics were handed on, and after the last step, also of a run that the signal ends:
+   * the place to write `checkpoint()` down.
+   */
+  readonly onCheckpoint?:
+    ((place: { readonly epoch: number; readonly step: number }) => void | Promise<void>) | undefined;
+  /** After the last step only unless told. */
+  readonly checkpointEvery?: number | undefined;
   /** The step to stop after; the last one unless told. */
   readonly until?: number | undefined;
   /**
@@ -142,13 +142,12 @@ export class Trainer {
   readonly #learn: Compiled<[Tensor, Tensor, Tensor], Tensor>;
   readonly #noise = new Generator(0, { purpose: 'start' });
   #eps = 0;
-  #step: number;
+  #step = 0;
 
   /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
   constructor(options: TrainerOptions) {
-    const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10, startStep = 0 } = options;
+    const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10 } = options;
     checkCount('trainer', 'logEvery', logEvery, 1);
-    checkCount('trainer', 'startStep', startStep, 0);
     const objective = typeof options.objective === 'function' ? objectiveOf(options.objective) : options.objective;
     checkAttack(objective, options.attack);
     this.#options = options;
@@ -161,7 +160,6 @@ export class Trainer {
     this.optimizer = this.#makeOptimizer();
     const { classes } = dataset;
     this.#watch = new UniformWatch({ objective, classes, from: this.#judgedFrom, steps: this.steps });
-    this.#step = startStep;
     const { remembers } = objective;
     this.memory = remembers && new ExampleMemory(model.device, dataset.size, remembers.initial);
     this.#learn = compile((x, labels, examples) => this.#learnFrom(x, labels, examples));
@@ -203,8 +201,10 @@ export class Trainer {
    */
   async run(options: RunOptions = {}): Promise<TrainingResult> {
     const { model } = this.#options;
+    const { checkpointEvery = Infinity, onCheckpoint } = options;
+    if (options.checkpointEvery !== undefined) checkCount('trainer', 'checkpointEvery', checkpointEvery, 1);
     const restoreModes = rememberModes(model);
-    const run = new Run(options, this.#step);
+    const run = new TrainingClock(options, this.#step);
     this.#warn(this.#doubt(), options);
     const last = Math.min(options.until ?? this.steps, this.steps);
     const inFlight: Promise<void>[] = [];
@@ -212,6 +212,7 @@ export class Trainer {
       while (this.#step < last) {
         if (options.signal?.aborted) {
           await this.#report(run, last);
+          await onCheckpoint?.(this.#place);
           options.signal.throwIfAborted();
         }
         if (inFlight.length === STEPS_IN_FLIGHT) await inFlight.shift();
@@ -223,8 +224,10 @@ export class Trainer {
         // Awaited two steps later; until then a failure must not count as unhandled.
         done.catch(() => undefined);
         inFlight.push(done);
-        if (this.#ring.full || this.#step === last) await this.#report(run, last);
+        const due = this.#step === last || this.#step % checkpointEvery === 0;
+        if (this.#ring.full || due) await this.#report(run, last);
         if (position === this.#loader.length - 1) await options.onEpoch?.({ epoch: epoch + 1, step: this.#step });
+        if (due) await onCheckpoint?.(this.#place);
       }
       await Promise.all(inFlight);
     } finally {
@@ -237,6 +240,68 @@ export class Trainer {
       stuckAtUniform: this.#watch.stuck,
       warnings: [...this.#warnings],
     };
+  }
+
+  /**
+   * Everything that it takes to go on from here, in another process too.
+   *
+   * @throws DivergenceError where a number of the model or the optimiser is no longer finite: nothing to go on from
+   */
+  async checkpoint(): Promise<TrainingCheckpoint> {
+    const { model } = this.#options;
+    const state = new Map([
+      ...asPart('model', model.stateDict()),
+      ...asPart('optimizer', this.optimizer.stateDict()),
+      ...asPart('memory', this.memory?.stateDict() ?? []),
+    ]);
+    const tensors = await readTensors(state);
+    const broken = firstNotFinite(tensors);
+    if (broken !== undefined) {
+      const message = `training diverged: ${broken} is not finite after step ${this.#step}; lower the learning rate`;
+      throw new DivergenceError(message, this.#step, broken);
+    }
+    const generators = this.#dropout.map((generator) => generator.state());
+    return { step: this.#step, tensors, generators, variants: model.device.variants.entries() };
+  }
+
+  /**
+   * Goes on from a checkpoint of a run with the same model, dataset and options, with the bits that it would have had.
+   *
+   * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, or
+   * another number of generators
+   */
+  restore({ step, tensors, generators, variants }: TrainingCheckpoint): void {
+    const { model } = this.#options;
+    checkCount('trainer', 'step', step, 0);
+    if (step > this.steps)
+      throw new ArgumentError(`trainer: a checkpoint after step ${step} of a run of ${this.steps}`);
+    const dropout = this.#dropout;
+    if (generators.length !== dropout.length) {
+      throw new ArgumentError(
+        `trainer: a checkpoint with ${generators.length} generators for a model that draws from ${dropout.length}`,
+      );
+    }
+    model.loadStateDict(partOf(tensors, 'model'));
+    this.optimizer.loadStateDict(partOf(tensors, 'optimizer'));
+    this.memory?.loadStateDict(partOf(tensors, 'memory'));
+    dropout.forEach((generator, index) => {
+      const state = generators[index];
+      if (state) generator.setState(state);
+    });
+    model.device.variants.load(variants);
+    this.#step = step;
+  }
+
+  /** The streams that the model's dropout draws from, each once. */
+  get #dropout(): Generator[] {
+    const { model } = this.#options;
+    const layers = model.modules().filter((layer) => layer instanceof Dropout);
+    return [...new Set(layers.map(({ generator }) => generator ?? generatorOf(model.device, 'dropout')))];
+  }
+
+  get #place(): { readonly epoch: number; readonly step: number } {
+    const step = this.#step;
+    return { epoch: this.#loader.positionAfter(Math.max(0, step - 1)).epoch + 1, step };
   }
 
   /** Frees the optimiser's state; the model lives on. */
@@ -305,7 +370,7 @@ export class Trainer {
   }
 
   /** Reads the metrics and hands them on. */
-  async #report(run: Run, last: number): Promise<void> {
+  async #report(run: TrainingClock, last: number): Promise<void> {
     const read = await this.#ring.read();
     if (read.length === 0) return;
     const records = read.map(({ step, metrics }): StepRecord => {
@@ -347,35 +412,6 @@ export class Trainer {
   }
 }
 
-/** The clock and the callbacks of one call of `run`. */
-class Run {
-  readonly options: RunOptions;
-  readonly #started = performance.now();
-  readonly #firstStep: number;
-  #latest: { time: number; step: number };
-
-  constructor(options: RunOptions, firstStep: number) {
-    this.options = options;
-    this.#firstStep = firstStep;
-    this.#latest = { time: this.#started, step: firstStep };
-  }
-
-  get seconds(): number {
-    return (performance.now() - this.#started) / 1000;
-  }
-
-  async progress(step: number, last: number, steps: number, records: readonly StepRecord[]): Promise<void> {
-    const time = performance.now();
-    const stepsPerSecond = (1000 * (step - this.#latest.step)) / Math.max(time - this.#latest.time, 1e-3);
-    this.#latest = { time, step };
-    const secondsElapsed = this.seconds;
-    // The average over the run: the latest rate jumps about.
-    const secondsLeft = ((last - step) * secondsElapsed) / Math.max(1, step - this.#firstStep);
-    const epoch = records.at(-1)?.epoch ?? 1;
-    await this.options.onProgress?.({ step, steps, epoch, records, stepsPerSecond, secondsElapsed, secondsLeft });
-  }
-}
-
 function stepCount({ epochs, steps }: TrainerOptions, stepsPerEpoch: number): number {
   if ((epochs === undefined) === (steps === undefined)) {
     throw new ArgumentError('trainer: give one of epochs and steps, to say how long to train');
@@ -383,44 +419,6 @@ function stepCount({ epochs, steps }: TrainerOptions, stepsPerEpoch: number): nu
   if (steps !== undefined) checkCount('trainer', 'steps', steps, 1);
   if (epochs !== undefined) checkCount('trainer', 'epochs', epochs, 1);
   return steps ?? (epochs ?? 0) * stepsPerEpoch;
-}
-
-/** The attack's settings, with the objective's plan before the run's. */
-interface PlannedAttack {
-  readonly start: PgdStart;
-  readonly steps: number;
-  /** By what eps is at the step. */
-  readonly stepSize: (eps: number) => number;
-}
-
-/** Whether the run's attack plays a part. */
-function usesAttack({ needs, craft }: Objective): boolean {
-  return needs.adversarial && !craft;
-}
-
-function plannedAttack({ attackPlan: plan = {} }: Objective, attack: TrainingAttack): PlannedAttack {
-  const { clipMin = 0, clipMax = 1, start = 'normal', steps, stepSize } = attack;
-  const { stepSize: share } = plan;
-  return {
-    start: plan.start ?? start,
-    steps: plan.steps ?? steps,
-    stepSize: (eps) => (share === undefined ? (stepSize ?? eps / 4) : Math.min(share * eps, clipMax - clipMin)),
-  };
-}
-
-function checkAttack(objective: Objective, attack: TrainingAttack | undefined): void {
-  if (!usesAttack(objective)) return;
-  if (!attack) {
-    throw new ArgumentError(
-      `trainer: objective ${objective.name} needs an attack; give one, such as { eps: 0.2, steps: 5 }`,
-    );
-  }
-  const { eps, rampFraction = 0 } = attack;
-  const { stepSize, ...planned } = plannedAttack(objective, attack);
-  checkPgdOptions('trainer', { ...attack, ...planned, stepSize: eps === 0 ? 1 : stepSize(eps) });
-  if (!(rampFraction >= 0 && rampFraction <= 1)) {
-    throw new ArgumentError(`trainer: rampFraction is ${rampFraction}; expected a part of the run, 0 to 1`);
-  }
 }
 
 function checkLogits(logits: Tensor | undefined, { name, classes }: Dataset): void {

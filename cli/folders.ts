@@ -1,6 +1,6 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { METRICS_FILE, createRunFolder, writeFileAtomic } from '../node/files.js';
+import { METRICS_FILE, createRunFolder, reopenRunFolder, writeFileAtomic } from '../node/files.js';
 import { openMetrics, type MetricsRecord } from '../node/metrics.js';
 import { UsageError } from './errors.js';
 
@@ -83,7 +83,7 @@ export async function inRunFolder<T>(
 ): Promise<T> {
   const existed = (await namesIn(place.path)) !== undefined;
   const { path } = place;
-  if (!place.resume) await createRunFolder(path, { force: place.force });
+  const lock = place.resume ? await reopenRunFolder(path) : await createRunFolder(path, { force: place.force });
   let kept = place.resume ?? false;
   try {
     await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);
@@ -106,9 +106,12 @@ export async function inRunFolder<T>(
     if (!kept) {
       for (const name of [RUN_FILES.config, RUN_FILES.metrics, RUN_FILES.batches])
         await rm(join(path, name), { force: true });
+      await lock.release();
       // Where it is not empty after all, it stays.
       if (!existed) await rmdir(path).catch(() => undefined);
     }
     throw error;
+  } finally {
+    await lock.release();
   }
 }

@@ -2,33 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { ArgumentError, BulwarkError } from '../engine/errors.js';
-
-/** Why the file system refused, in words, for the reasons that the user can do something about. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EISDIR: 'it is a folder, not a file',
-  EEXIST: 'it exists already',
-};
-
-/**
- * An error of the file system as one of bulwark's: an ArgumentError where another path would help, a BulwarkError
- * (disk full, and the like) otherwise.
- *
- * @param action what was tried, such as `write`
- */
-export function fileError(action: string, path: string, cause: unknown): BulwarkError {
-  if (cause instanceof BulwarkError) return cause;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  const reason = REASONS[code];
-  if (reason !== undefined) return new ArgumentError(`cannot ${action} ${path}: ${reason}`, { cause });
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new BulwarkError(`cannot ${action} ${path}: ${text}`, { cause });
-}
+import { ArgumentError } from '../engine/errors.js';
+import { fileError } from './file-error.js';
+import { LOCK_FILE, lockFolder, type FolderLock } from './lock.js';
 
 /** The bytes of a file. Throws as {@link fileError} describes. */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -67,27 +43,30 @@ export const METRICS_FILE = 'metrics.jsonl';
 /**
  * What a run leaves in its folder, and what `force` therefore removes: metrics, reports, checkpoints, unfinished files.
  */
-const RUN_FILE =
-  /^(metrics\.jsonl|batches\.jsonl|report\.(html|md)|results\.json|run\.json|[^.].*\.safetensors|\..*\.[0-9a-f]{8}\.tmp)$/;
+const RUN_FILE = /^(config\.json|metrics\.jsonl|batches\.jsonl|report\.(html|md)|results\.json|[^.].*\.safetensors)$/;
+
+/** What a process that was killed may leave: files that were not yet under their names. */
+const UNFINISHED_FILE = /^\..*\.[0-9a-f]{8}\.tmp$/;
 
 /**
- * Makes the folder of a new run, with the folders above it. An empty folder is taken as it is.
+ * Makes the folder of a new run, with the folders above it, and locks it. An empty folder is taken as it is.
  *
  * @param options.force replace the run that the folder holds: its files are removed, others stay
- * @returns the folder's absolute path
  * @throws ArgumentError where the folder holds a run (without `force`) or anything else, is a file, or cannot be
- * written to
+ * written to; LockedError where another process writes into it
  */
 export async function createRunFolder(
   path: string,
   options: { readonly force?: boolean | undefined } = {},
-): Promise<string> {
+): Promise<FolderLock> {
   const folder = resolve(path);
+  let lock: FolderLock | undefined;
   try {
     await makeFolder(folder);
     await access(folder, constants.W_OK | constants.X_OK);
-    const names = await readdir(folder);
-    if (names.length === 0) return folder;
+    lock = await lockFolder(folder);
+    const names = (await readdir(folder)).filter((name) => name !== LOCK_FILE);
+    if (names.length === 0) return lock;
     if (!names.includes(METRICS_FILE)) {
       throw new ArgumentError(`${path} is not empty and holds no run; name a new or an empty folder`);
     }
@@ -96,11 +75,30 @@ export async function createRunFolder(
         `${path} holds a run already (${METRICS_FILE}); name another folder, or replace it with --force`,
       );
     }
-    for (const name of names.filter((file) => RUN_FILE.test(file))) await rm(join(folder, name));
-    return folder;
+    const own = names.filter((name) => RUN_FILE.test(name) || UNFINISHED_FILE.test(name));
+    for (const name of own) await rm(join(folder, name));
+    return lock;
   } catch (cause) {
+    await lock?.release();
     if (await isFile(folder)) throw new ArgumentError(`${path} is a file; name a folder for the run`, { cause });
     throw fileError('make the run folder', path, cause);
+  }
+}
+
+/**
+ * Locks the folder of a run that is to go on, and removes what was left unfinished in it.
+ *
+ * @throws LockedError where another process writes into it; ArgumentError or BulwarkError where it cannot be written to
+ */
+export async function reopenRunFolder(path: string): Promise<FolderLock> {
+  const lock = await lockFolder(path);
+  try {
+    const unfinished = (await readdir(path)).filter((name) => UNFINISHED_FILE.test(name));
+    for (const name of unfinished) await rm(join(path, name), { force: true });
+    return lock;
+  } catch (cause) {
+    await lock.release();
+    throw fileError('take up the run in', path, cause);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Metrics files: JSON lines, one record to a line, in the order in which they came about. */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { FormatError } from '../engine/errors.js';
-import { fileError, readBytes } from './files.js';
+import { fileError } from './file-error.js';
+import { readBytes } from './files.js';
 
 /** One line of a metrics file. */
 export type MetricsRecord = Readonly<Record<string, unknown>>;

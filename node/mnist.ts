@@ -5,7 +5,8 @@ import type { Dataset } from '../data/dataset.js';
 import { mnist } from '../data/mnist.js';
 import type { NamedBytes } from '../data/idx.js';
 import { ArgumentError } from '../engine/errors.js';
-import { fileError, readBytes } from './files.js';
+import { fileError } from './file-error.js';
+import { readBytes } from './files.js';
 
 /** The halves of MNIST. */
 export type MnistSplit = 'train' | 'test';

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArgumentError, BulwarkError } from '../../engine/errors.js';
-import { createRunFolder, fileError, readBytes, writeFileAtomic } from '../../node/files.js';
+import { fileError } from '../../node/file-error.js';
+import { createRunFolder, readBytes, reopenRunFolder, writeFileAtomic } from '../../node/files.js';
+import { LockedError } from '../../node/lock.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -60,7 +62,7 @@ describe('fileError', () => {
     const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
     expect(fileError('write', 'x', full)).not.toBeInstanceOf(ArgumentError);
     expect(fileError('write', 'x', full)).toBeInstanceOf(BulwarkError);
-    expect(fileError('write', 'x', full).message).toMatch(/^cannot write x: ENOSPC: no space left/);
+    expect(fileError('write', 'x', full).message).toMatch(/^cannot write x: the disk is full; make room and go on/);
     const readOnly = Object.assign(new Error('EROFS'), { code: 'EROFS' });
     expect(fileError('write', 'x', readOnly)).toBeInstanceOf(ArgumentError);
     const own = new ArgumentError('mine');
@@ -72,21 +74,25 @@ describe('fileError', () => {
 describe('createRunFolder', () => {
   it('makes a folder and those above it, and takes an empty one', async () => {
     const path = join(folder, 'runs', 'a');
-    expect(await createRunFolder(path)).toBe(path);
-    expect(await createRunFolder(path)).toBe(path);
-    expect(await readdir(path)).toEqual([]);
+    for (let time = 0; time < 2; time++) {
+      const lock = await createRunFolder(path);
+      await expect(createRunFolder(path)).rejects.toThrow(LockedError);
+      await lock.release();
+      expect(await readdir(path)).toEqual([]);
+    }
   });
 
   it('replaces a run with force only, and only its files', async () => {
     const path = join(folder, 'run');
     await mkdir(path);
-    const run = ['metrics.jsonl', 'report.html', 'run.json', 'last.safetensors', '.last.safetensors.0123abcd.tmp'];
+    const run = ['config.json', 'metrics.jsonl', 'report.html', 'last.safetensors', '.last.safetensors.0123abcd.tmp'];
     const others = ['notes.txt', 'package.json', '.hidden.safetensors', 'x.tmp'];
     for (const name of [...run, ...others]) await writeFile(join(path, name), 'x');
     await expect(createRunFolder(path)).rejects.toThrow(ArgumentError);
     await expect(createRunFolder(path)).rejects.toThrow(/run holds a run already .*--force/);
     expect((await readdir(path)).length).toBe(run.length + others.length);
-    await createRunFolder(path, { force: true });
+    expect((await readdir(path)).sort()).toEqual([...run, ...others].sort());
+    await (await createRunFolder(path, { force: true })).release();
     expect((await readdir(path)).sort()).toEqual([...others].sort());
   });
 
@@ -117,8 +123,19 @@ describe('createRunFolder', () => {
     for (const path of [locked, join(locked, 'run')]) {
       const attempt = createRunFolder(path);
       // Permissions do not bind root.
-      if (process.getuid?.() === 0) expect(await attempt).toBe(path);
+      if (process.getuid?.() === 0) await (await attempt).release();
       else await expect(attempt).rejects.toThrow(/^cannot make the run folder .*: permission denied/);
     }
+  });
+});
+
+describe('reopenRunFolder', () => {
+  it('locks the folder, and removes what a killed process left unfinished, and nothing else', async () => {
+    const names = ['metrics.jsonl', 'checkpoint.safetensors', 'notes.tmp'];
+    for (const name of [...names, '.checkpoint.safetensors.0123abcd.tmp']) await writeFile(join(folder, name), 'x');
+    const lock = await reopenRunFolder(folder);
+    await expect(reopenRunFolder(folder)).rejects.toThrow(LockedError);
+    await lock.release();
+    expect((await readdir(folder)).sort()).toEqual([...names].sort());
   });
 });

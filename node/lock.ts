@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { BulwarkError } from '../engine/errors.js';
+import { fileError } from './file-error.js';
+
+/** The file that says which process writes into a folder. */
+export const LOCK_FILE = 'run.lock';
+
+/** Another process writes into a folder. */
+export class LockedError extends BulwarkError {}
+
+/** A folder that nobody else writes into until `release`, which may be called twice. */
+export interface FolderLock {
+  release(): Promise<void>;
+}
+
+/** Who holds a lock. */
+interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process began, by the clock of its kernel: numbers of processes come again. Null where that cannot be known. */
+  readonly began: string | null;
+}
+
+/** Attempts to take a lock that its holder left behind, of which another process may take it first. */
+const ATTEMPTS = 5;
+
+/**
+ * Locks a folder for this process. A lock that a process left that has ended is taken over.
+ *
+ * @throws LockedError naming the process that holds the lock; ArgumentError or BulwarkError where the folder cannot be written to
+ */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const path = join(folder, LOCK_FILE);
+  const own = join(folder, `.${LOCK_FILE}.${randomUUID().slice(0, 8)}.tmp`);
+  const me: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
+  try {
+    await writeFile(own, JSON.stringify(me), { flag: 'wx' });
+    for (let attempt = 1; !(await linked(own, path)); attempt++) {
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const holder = holderIn(text);
+      if (holder && (attempt === ATTEMPTS || (await isAtWork(holder)))) throw lockedBy(path, folder, holder);
+      await remove(path, text);
+    }
+  } catch (cause) {
+    throw fileError('lock', folder, cause);
+  } finally {
+    await rm(own, { force: true });
+  }
+  return { release: () => rm(path, { force: true }) };
+}
+
+/** Gives a file a second name, all at once; false where that name is taken. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
+    throw cause;
+  }
+}
+
+/** Removes a lock of these contents; one that another process has put in its place meanwhile is put back. */
+async function remove(path: string, contents: string): Promise<void> {
+  const aside = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  try {
+    await rename(path, aside);
+    if ((await readFile(aside, 'utf8')) !== contents) await linked(aside, path);
+  } catch {
+    // Another process was faster.
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+/** Undefined where the text is cut short, as a loss of power may leave it. */
+function holderIn(text: string): Holder | undefined {
+  try {
+    const { pid, host, began } = Object(JSON.parse(text)) as Partial<Record<keyof Holder, unknown>>;
+    if (typeof pid !== 'number' || typeof host !== 'string') return undefined;
+    return { pid, host, began: typeof began === 'string' ? began : null };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the process still runs, as far as can be told: of another machine's processes nothing is known. */
+async function isAtWork({ pid, host, began }: Holder): Promise<boolean> {
+  if (host !== hostname()) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (cause) {
+    // A process of somebody else's may not be asked, but is there.
+    return cause instanceof Error && 'code' in cause && cause.code === 'EPERM';
+  }
+  const now = await beginningOf(pid);
+  return began === null || now === null || began === now;
+}
+
+/** When a process began, in ticks since the machine did, as Linux tells it; null elsewhere. */
+async function beginningOf(pid: number): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  // The name, in parentheses, may hold anything; the beginning is field 22, the twentieth after it.
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}
+
+function lockedBy(path: string, folder: string, { pid, host }: Holder): LockedError {
+  const elsewhere = host === hostname() ? '' : ` on ${host} (if that has ended, remove ${path})`;
+  return new LockedError(
+    `${folder} is being written by process ${pid}${elsewhere}; wait for it, or name another folder`,
+  );
+}

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  DivergenceError,
+  Trainer,
+  decodeTrainingCheckpoint,
+  encodeTrainingCheckpoint,
+  mimaeAT,
+  mma,
+  trades,
+  type TrainerOptions,
+} from '../../adversarial/index.js';
+import { ArgumentError, FormatError, type Device } from '../../engine/index.js';
+import { StateDictError, encodeSafetensors } from '../../nn/index.js';
+import { testDevice } from '../support/device.js';
+import { SmallNet, smallImages } from './small-images.js';
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+const dataset = smallImages(40);
+
+function settings(net: SmallNet, changes: Partial<TrainerOptions> = {}): TrainerOptions {
+  return {
+    ...{ model: net, dataset, objective: mimaeAT({ beta: 0.1 }), batchSize: 16, steps: 7, lr: 0.05, momentum: 0.9 },
+    ...{ attack: { eps: 0.1, steps: 2, rampFraction: 0.5 }, weightDecay: 2e-4, seed: 7, logEvery: 2, ...changes },
+  };
+}
+
+/** The bytes of the last checkpoint of a run in pieces, each with a network and a trainer of its own, on a device of its own if told. */
+async function inPieces(
+  ends: readonly number[],
+  changes: Partial<TrainerOptions> = {},
+  { seeds = [3], fresh = false } = {},
+): Promise<Uint8Array> {
+  let bytes: Uint8Array | undefined;
+  for (const [piece, end] of ends.entries()) {
+    const own = fresh ? await testDevice() : device;
+    const net = new SmallNet(own, { seed: seeds[piece % seeds.length] ?? 0 });
+    const trainer = new Trainer(settings(net, changes));
+    if (bytes) trainer.restore(decodeTrainingCheckpoint(bytes, 'bytes'));
+    await trainer.run({ until: end });
+    expect(trainer.step).toBe(end);
+    bytes = encodeTrainingCheckpoint(await trainer.checkpoint());
+    trainer.dispose();
+    net.dispose();
+    if (fresh) own.destroy();
+  }
+  return bytes ?? new Uint8Array();
+}
+
+describe('a run that is taken up again', () => {
+  it.each<[string, Partial<TrainerOptions>]>([
+    ['mimae-at, SGD with momentum', {}],
+    ['trades, Adam', { objective: trades(), optimizer: 'adam', lr: 0.01 }],
+    ['mma, whose margins are remembered', { objective: mma({ dMax: 0.3, minEps: 0.05, steps: 2, searchSteps: 3 }) }],
+  ])('goes on with the bits that it would have had: %s', async (_, changes) => {
+    const whole = await inPieces([7], changes);
+    // Within an epoch of three steps, at its end, after one step; from networks that begin elsewhere.
+    expect(await inPieces([1, 3, 5, 7], changes, { seeds: [3, 9] })).toEqual(whole);
+  });
+
+  it('also on another device', async () => {
+    expect(await inPieces([4, 7], {}, { fresh: true })).toEqual(await inPieces([7]));
+  });
+
+  it('hands its checkpoints out after the metrics of their steps', async () => {
+    const net = new SmallNet(device);
+    const trainer = new Trainer(settings(net, { logEvery: 4 }));
+    const seen: string[] = [];
+    await trainer.run({
+      checkpointEvery: 3,
+      onProgress: ({ records }) => void seen.push(...records.map(({ step }) => String(step))),
+      onCheckpoint: ({ step, epoch }) => void seen.push(`checkpoint ${step} in epoch ${epoch}`),
+    });
+    expect(seen).toEqual([
+      '1',
+      '2',
+      '3',
+      'checkpoint 3 in epoch 1',
+      '4',
+      '5',
+      '6',
+      'checkpoint 6 in epoch 2',
+      '7',
+      'checkpoint 7 in epoch 3',
+    ]);
+    trainer.dispose();
+    net.dispose();
+  });
+
+  it('hands one out when the signal ends the run', async () => {
+    const net = new SmallNet(device);
+    const trainer = new Trainer(settings(net, { logEvery: 2 }));
+    const end = new AbortController();
+    const seen: number[] = [];
+    const run = trainer.run({
+      signal: end.signal,
+      onProgress: () => end.abort(new RangeError('enough')),
+      onCheckpoint: ({ step }) => void seen.push(step),
+    });
+    await expect(run).rejects.toThrow('enough');
+    expect(seen).toEqual([2]);
+    trainer.dispose();
+    net.dispose();
+  });
+});
+
+describe('what is refused', () => {
+  it('a checkpoint with a number that is not finite is never made', async () => {
+    const net = new SmallNet(device);
+    const trainer = new Trainer(settings(net));
+    net.fc.bias?.copyFrom(net.fc.bias.mul(0).log());
+    const made = trainer.checkpoint();
+    await expect(made).rejects.toThrow(DivergenceError);
+    await expect(made).rejects.toThrow('model.fc.bias is not finite after step 0');
+    trainer.dispose();
+    net.dispose();
+  });
+
+  it('one of another model, or of another run', async () => {
+    const net = new SmallNet(device);
+    const trainer = new Trainer(settings(net));
+    const checkpoint = await trainer.checkpoint();
+    const other = new SmallNet(device, { classes: 5 });
+    const otherTrainer = new Trainer(settings(other));
+    expect(() => otherTrainer.restore(checkpoint)).toThrow(StateDictError);
+    expect(() => trainer.restore({ ...checkpoint, step: 8 })).toThrow('a checkpoint after step 8 of a run of 7');
+    expect(() => trainer.restore({ ...checkpoint, generators: [] })).toThrow(ArgumentError);
+    for (const each of [trainer, otherTrainer, net, other]) each.dispose();
+  });
+
+  it.each<[string, Record<string, string>, RegExp]>([
+    [
+      'a file of weights',
+      { format: 'pt' },
+      /its metadata say format pt; the checkpoint of a run says bulwark-training-1/,
+    ],
+    ['a file without metadata', {}, /format nothing/],
+    ['no JSON', { format: 'bulwark-training-1', run: '{' }, /is no JSON/],
+    ['no step', { format: 'bulwark-training-1', run: '{"generators":[],"variants":{}}' }, /lack the step/],
+    [
+      'a generator that is none',
+      { format: 'bulwark-training-1', run: '{"step":1,"generators":[{}],"variants":{}}' },
+      /generator 0 is no state of a generator/,
+    ],
+    [
+      'a best validation that is none',
+      { format: 'bulwark-training-1', run: '{"step":1,"generators":[],"variants":{},"best":{"step":1}}' },
+      /best validation/,
+    ],
+  ])('%s', (_, metadata, message) => {
+    const bytes = encodeSafetensors({}, metadata);
+    expect(() => decodeTrainingCheckpoint(bytes, 'file')).toThrow(FormatError);
+    expect(() => decodeTrainingCheckpoint(bytes, 'file')).toThrow(message);
+  });
+});
