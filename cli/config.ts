@@ -34,8 +34,12 @@ export type ScheduleConfig =
   | { readonly name: 'step'; readonly drops: readonly number[]; readonly gamma: number }
   | { readonly name: 'trapezoid'; readonly warmup: number; readonly decay: number };
 
+/** Changes whenever an older configuration would mean something else. */
+export const CONFIG_VERSION = 1;
+
 /** Every setting of a training run, resolved: what `config.json` holds. */
 export interface TrainConfig {
+  readonly version: typeof CONFIG_VERSION;
   readonly preset: string;
   readonly dataset: { readonly name: DatasetName; readonly folder: string | null; readonly subset: number | null };
   readonly model: ModelConfig;
@@ -60,6 +64,8 @@ export interface TrainConfig {
     readonly momentum: number;
     readonly weightDecay: number;
   };
+  /** Of the trained model, on the first test images; none for 0. */
+  readonly evaluation: { readonly samples: number };
   readonly seed: number;
 }
 
@@ -87,11 +93,15 @@ export interface TrainOptions {
   readonly lr?: number;
   readonly momentum?: number;
   readonly weightDecay?: number;
+  readonly evalSamples?: number;
   readonly seed: number;
 }
 
 /** MNIST's. */
 const CLASSES = 10;
+
+/** Test images that a trained model is evaluated on, unless told. */
+export const EVALUATION_SAMPLES = 1000;
 
 /**
  * A preset with the command line's options in place of its own.
@@ -101,12 +111,14 @@ const CLASSES = 10;
 export function resolveConfig(preset: Preset, options: TrainOptions): TrainConfig {
   const objective = resolveObjective(preset, options);
   return {
+    version: CONFIG_VERSION,
     preset: preset.name,
     dataset: { name: options.dataset, folder: options.data ?? null, subset: options.subset ?? null },
     model: { name: options.model, classes: CLASSES, ...preset.model, width: options.width ?? preset.model.width },
     objective: { name: objective.name, options: objective.options },
     attack: resolveAttack(preset, options),
     training: resolveTraining(preset, options),
+    evaluation: { samples: options.evalSamples ?? EVALUATION_SAMPLES },
     seed: options.seed,
   };
 }

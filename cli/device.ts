@@ -16,6 +16,41 @@ export async function openDevice(adapter: AdapterOptions['adapter']): Promise<Op
   return { device: await createDevice(found), choice };
 }
 
+/** The device of a long run, in whose place a new one can be had when the driver loses it. */
+export class RunDevice implements Disposable {
+  readonly #adapter: AdapterOptions['adapter'];
+  #opened: OpenedDevice;
+
+  private constructor(opened: OpenedDevice, adapter: AdapterOptions['adapter']) {
+    this.#opened = opened;
+    this.#adapter = adapter;
+  }
+
+  /** Throws a `NoAdapterError` where there is no adapter, and a `BulwarkError` where it does not compute. */
+  static async open(adapter: AdapterOptions['adapter']): Promise<RunDevice> {
+    return new RunDevice(await openComputingDevice(adapter), adapter);
+  }
+
+  /** How the device was chosen. */
+  get choice(): AdapterChoice {
+    return this.#opened.choice;
+  }
+
+  get device(): Device {
+    return this.#opened.device;
+  }
+
+  /** Puts a new device of the same adapter in the place of the lost one. */
+  async renew(): Promise<void> {
+    this.device.destroy();
+    this.#opened = await openComputingDevice(this.#adapter);
+  }
+
+  [Symbol.dispose](): void {
+    this.device.destroy();
+  }
+}
+
 /** A device whose kernels compute: the null backend only checks calls. */
 export async function openComputingDevice(adapter: AdapterOptions['adapter']): Promise<OpenedDevice> {
   const opened = await openDevice(adapter);

@@ -1,7 +1,7 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { METRICS_FILE, createRunFolder, reopenRunFolder, writeFileAtomic } from '../node/files.js';
-import { openMetrics, type MetricsRecord } from '../node/metrics.js';
+import { filterMetrics, openMetrics, type MetricsRecord } from '../node/metrics.js';
 import { UsageError } from './errors.js';
 
 /** The files of a run, by what they hold. */
@@ -9,6 +9,8 @@ export const RUN_FILES = {
   config: 'config.json',
   metrics: METRICS_FILE,
   model: 'model.safetensors',
+  /** What an unfinished training run goes on from. */
+  checkpoint: 'checkpoint.safetensors',
   report: 'report.html',
   markdown: 'report.md',
   results: 'results.json',
@@ -66,6 +68,8 @@ export interface OpenRun {
   readonly path: string;
   /** Appends a line to the metrics file. */
   readonly log: (record: MetricsRecord) => void;
+  /** Takes the metrics back to a step: lines of later steps, and of evaluations, go. */
+  readonly rewind: (step: number) => Promise<void>;
   /** Keeps the folder although the work may fail: it holds something that is worth it. */
   readonly keep: () => void;
 }
@@ -86,14 +90,20 @@ export async function inRunFolder<T>(
   const lock = place.resume ? await reopenRunFolder(path) : await createRunFolder(path, { force: place.force });
   let kept = place.resume ?? false;
   try {
-    await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);
-    const metrics = openMetrics(join(path, RUN_FILES.metrics), { append: place.resume });
+    if (!place.resume) await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);
+    const metricsFile = join(path, RUN_FILES.metrics);
+    let metrics = openMetrics(metricsFile, { append: place.resume });
     try {
       return await work({
         path,
         log: (record) => {
           metrics.write(record);
           kept = true;
+        },
+        rewind: async (step) => {
+          metrics.close();
+          await filterMetrics(metricsFile, (record) => Number(record['step'] ?? Infinity) <= step);
+          metrics = openMetrics(metricsFile, { append: true });
         },
         keep: () => {
           kept = true;

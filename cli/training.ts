@@ -1,38 +1,161 @@
+import { readFile } from 'node:fs/promises';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
+import { DivergenceError } from '../adversarial/step-metrics.js';
 import { Trainer, type StepRecord, type TrainingProgress } from '../adversarial/trainer.js';
+import {
+  decodeTrainingCheckpoint,
+  encodeTrainingCheckpoint,
+  type TrainingCheckpoint,
+} from '../adversarial/training-checkpoint.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
+import { DeviceLostError } from '../engine/errors.js';
 import type { Module } from '../nn/module.js';
+import { fileError } from '../node/file-error.js';
+import { writeFileAtomic } from '../node/files.js';
+import { buildModel } from './checkpoint.js';
 import { makeSchedule, type TrainConfig } from './config.js';
 import type { Context } from './context.js';
+import type { RunDevice } from './device.js';
 import { asUsage } from './errors.js';
 import type { OpenRun } from './folders.js';
 import { stepLine } from './history.js';
-import { startProgress } from './progress.js';
+import { startProgress, type ProgressDisplay } from './progress.js';
+
+/** Where a run writes what it can go on from, and how often. */
+export interface Checkpointing {
+  readonly path: string;
+  /** Steps between two. */
+  readonly every: number;
+}
 
 /** What a training run needs beside its settings. */
 export interface TrainingCall {
   readonly context: Context;
   readonly config: TrainConfig;
-  readonly model: Module;
+  readonly device: RunDevice;
   readonly dataset: Dataset;
-  readonly log: OpenRun['log'];
+  readonly run: Pick<OpenRun, 'log' | 'rewind'>;
   /** What the metrics call the run, where they hold several. */
-  readonly run?: string;
+  readonly name?: string;
+  /** A run with checkpoints goes on from the one that there is, and survives the loss of its device. */
+  readonly checkpoints?: Checkpointing;
 }
 
 /** How a training run ended. */
 export interface TrainingOutcome {
+  /** Of the device that the run ended on. */
+  readonly model: Module;
   /** Steps done, and those that were asked for. */
   readonly steps: number;
   readonly total: number;
+  /** Of the steps that were done in this call. */
   readonly records: readonly StepRecord[];
   readonly warnings: readonly string[];
   readonly seconds: number;
 }
 
+/** How many devices a run may lose. */
+const MOST_LOSSES = 3;
+
+/**
+ * Trains, with a progress display and a line of metrics for each step. When the user stops it, it ends after a step. Where the device is
+ * lost, a run with checkpoints goes on from the last one on a new device.
+ *
+ * @throws UsageError for settings outside their domain, and what the trainer throws; a `DivergenceError` then names the last checkpoint too
+ */
+export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> {
+  const { context, config, device, name, checkpoints } = call;
+  const progress = startProgress(context, (name ?? config.objective.name).padEnd(8), 'steps');
+  const warnings: string[] = [];
+  const warn = (warning: string): void => {
+    warnings.push(warning);
+    progress.log(`warning: ${warning}`);
+  };
+  const started = performance.now();
+  try {
+    for (let losses = 0; ; losses++) {
+      const from = checkpoints && (await readTrainingCheckpoint(checkpoints.path));
+      if (from) await call.run.rewind(from.step);
+      try {
+        const done = await trainFrom(from, call, { progress, warn });
+        return { ...done, warnings, seconds: (performance.now() - started) / 1000 };
+      } catch (error) {
+        if (!checkpoints || !(error instanceof DeviceLostError) || losses === MOST_LOSSES) throw error;
+        const step = (await readTrainingCheckpoint(checkpoints.path))?.step ?? 0;
+        warn(`${error.message}; going on after step ${step} on a new device (loss ${losses + 1} of ${MOST_LOSSES})`);
+        await device.renew();
+        if (step === 0) await call.run.rewind(0);
+      }
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+interface Display {
+  readonly progress: ProgressDisplay;
+  readonly warn: (warning: string) => void;
+}
+
+/** Trains on the device that there is until the end, an interruption, or an error. */
+async function trainFrom(
+  from: TrainingCheckpoint | undefined,
+  { context, config, device, dataset, run, name, checkpoints }: TrainingCall,
+  { progress, warn }: Display,
+): Promise<Omit<TrainingOutcome, 'warnings' | 'seconds'>> {
+  const model = buildModel(config.model, device.device, config.seed);
+  const trainer = makeTrainer(config, model, dataset);
+  const records: StepRecord[] = [];
+  let saved = from?.step;
+  try {
+    if (from) trainer.restore(from);
+    await trainer.run({
+      signal: context.signal,
+      checkpointEvery: checkpoints?.every,
+      onProgress: (now) => {
+        for (const record of now.records) run.log(stepLine(record, now.stepsPerSecond, name));
+        records.push(...now.records);
+        const { step: done, steps: total, stepsPerSecond: rate, secondsLeft } = now;
+        progress.show({ done, total, rate, secondsLeft, note: noteOf(now) });
+      },
+      onCheckpoint: async ({ step }) => {
+        if (!checkpoints) return;
+        await writeFileAtomic(checkpoints.path, encodeTrainingCheckpoint(await trainer.checkpoint()));
+        saved = step;
+      },
+      onWarning: warn,
+    });
+  } catch (error) {
+    if (error instanceof DivergenceError && checkpoints) throw withCheckpoint(error, saved, checkpoints.path);
+    if (!context.signal.aborted) throw error;
+  } finally {
+    trainer.dispose();
+  }
+  return { model, steps: trainer.step, total: trainer.steps, records };
+}
+
+/** A divergence that says what is left of the run. */
+function withCheckpoint({ message, step, term }: DivergenceError, saved: number | undefined, path: string): Error {
+  const left =
+    saved === undefined ? 'there is no checkpoint yet' : `the last good checkpoint, ${path}, is of step ${saved}`;
+  return new DivergenceError(`${message}; ${left}`, step, term);
+}
+
+/** The checkpoint of an unfinished run; undefined where there is none. Throws a `FormatError` where it is broken. */
+export async function readTrainingCheckpoint(path: string): Promise<TrainingCheckpoint | undefined> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw fileError('read', path, cause);
+  }
+  return decodeTrainingCheckpoint(bytes, path);
+}
+
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */
-function makeTrainer({ config, model, dataset }: TrainingCall): Trainer {
+function makeTrainer(config: TrainConfig, model: Module, dataset: Dataset): Trainer {
   const { steps, epochs, batchSize, optimizer, momentum, weightDecay } = config.training;
   const { stepSize, ...attack } = config.attack;
   return asUsage(
@@ -58,47 +181,6 @@ function makeTrainer({ config, model, dataset }: TrainingCall): Trainer {
 /** Where a step takes seconds, people want to see each few. */
 function logEvery(device: Device): number {
   return device.caps.software ? 5 : 20;
-}
-
-/**
- * Trains, with a progress display and a line of metrics for each step. When the user stops it, it ends after a step.
- *
- * @throws UsageError for settings outside their domain, and what the trainer throws
- */
-export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> {
-  const { context, config, log, run } = call;
-  const trainer = makeTrainer(call);
-  const progress = startProgress(context, (run ?? config.objective.name).padEnd(8), 'steps');
-  const records: StepRecord[] = [];
-  const warnings: string[] = [];
-  const started = performance.now();
-  try {
-    await trainer.run({
-      signal: context.signal,
-      onProgress: (now) => {
-        for (const record of now.records) log(stepLine(record, now.stepsPerSecond, run));
-        records.push(...now.records);
-        progress.show({
-          ...now,
-          done: now.step,
-          total: now.steps,
-          rate: now.stepsPerSecond,
-          note: noteOf(now),
-        });
-      },
-      onWarning: (warning) => {
-        warnings.push(warning);
-        progress.log(`warning: ${warning}`);
-      },
-    });
-  } catch (error) {
-    if (!context.signal.aborted) throw error;
-  } finally {
-    progress.stop();
-    trainer.dispose();
-  }
-  const seconds = (performance.now() - started) / 1000;
-  return { steps: trainer.step, total: trainer.steps, records, warnings, seconds };
 }
 
 /** The latest step's loss and accuracies in a few words. */

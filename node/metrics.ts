@@ -2,7 +2,7 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { FormatError } from '../engine/errors.js';
 import { fileError } from './file-error.js';
-import { readBytes } from './files.js';
+import { readBytes, writeFileAtomic } from './files.js';
 
 /** One line of a metrics file. */
 export type MetricsRecord = Readonly<Record<string, unknown>>;
@@ -87,6 +87,19 @@ function parseLine(line: string, where: string): MetricsRecord {
     throw new FormatError(`${where} is not a JSON object`);
   }
   return value as MetricsRecord;
+}
+
+/**
+ * Keeps those records of a metrics file that `keep` says yes to: what a run that is taken up again has not done yet goes. An unfinished last
+ * line, which a run that was killed may leave, goes too. The file is replaced whole.
+ *
+ * @throws ArgumentError where there is none, FormatError as {@link parseMetrics} does
+ */
+export async function filterMetrics(path: string, keep: (record: MetricsRecord) => boolean): Promise<void> {
+  const text = new TextDecoder().decode(await readBytes(path));
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  const kept = parseMetrics(whole, path).filter(keep);
+  await writeFileAtomic(path, kept.map((record) => `${JSON.stringify(record, writeNumber)}\n`).join(''));
 }
 
 /**

@@ -4,11 +4,11 @@ import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import { MNIST_RECOMMENDED, standardAttacks } from '../../adversarial/presets.js';
 import type { Dataset } from '../../data/dataset.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { buildModel, saveCheckpoint } from '../checkpoint.js';
+import { saveCheckpoint } from '../checkpoint.js';
 import { resolveConfig, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
-import { openComputingDevice, type OpenedDevice } from '../device.js';
+import { RunDevice, type OpenedDevice } from '../device.js';
 import { EXIT, InterruptedError } from '../errors.js';
 import { accuracyTable, runEvaluation } from '../evaluating.js';
 import { chooseFolder, inRunFolder, type OpenRun } from '../folders.js';
@@ -62,24 +62,20 @@ export async function demo(options: Options, context: Context): Promise<number> 
   const training = await loadDataset('mnist', 'train', { folder: options.data, option: '--subset' });
   const loading = { folder: options.data, count: options.samples, option: '--samples' };
   const test = await loadDataset('mnist', 'test', loading);
-  const opened = await openComputingDevice(options.adapter);
-  try {
-    const { choice } = opened;
-    context.err(`adapter ${choice.kind}: ${choice.driver}`);
-    if (choice.faster !== undefined) context.err(`faster would be ${choice.faster}`);
-    const configs = configsFor(options);
-    return await inRunFolder(place, configs, async (run) => {
-      context.err(`writing to ${run.path}`);
-      const call = { context, run, opened, training, test };
-      const started = performance.now();
-      const plain = await trainOne('plain', configs.plain, call);
-      const robust = await trainOne('mimae-at', configs['mimae-at'], call);
-      const seconds = (performance.now() - started) / 1000;
-      return await conclude(context, { run, opened, seconds, models: [plain, robust] });
-    });
-  } finally {
-    opened.device.destroy();
-  }
+  using device = await RunDevice.open(options.adapter);
+  const { choice } = device;
+  context.err(`adapter ${choice.kind}: ${choice.driver}`);
+  if (choice.faster !== undefined) context.err(`faster would be ${choice.faster}`);
+  const configs = configsFor(options);
+  return await inRunFolder(place, configs, async (run) => {
+    context.err(`writing to ${run.path}`);
+    const call = { context, run, device, training, test };
+    const started = performance.now();
+    const plain = await trainOne('plain', configs.plain, call);
+    const robust = await trainOne('mimae-at', configs['mimae-at'], call);
+    const seconds = (performance.now() - started) / 1000;
+    return await conclude(context, { run, opened: device, seconds, models: [plain, robust] });
+  });
 }
 
 type DemoConfigs = Readonly<Record<'plain' | 'mimae-at', TrainConfig>>;
@@ -101,7 +97,7 @@ function configsFor({ seed, data, steps, width }: Options): DemoConfigs {
 interface Call {
   readonly context: Context;
   readonly run: OpenRun;
-  readonly opened: OpenedDevice;
+  readonly device: RunDevice;
   readonly training: Dataset;
   readonly test: Dataset;
 }
@@ -116,10 +112,10 @@ interface TrainedModel {
 async function trainOne(
   name: string,
   config: TrainConfig,
-  { context, run, opened, training, test }: Call,
+  { context, run, device, training, test }: Call,
 ): Promise<TrainedModel> {
-  const model = buildModel(config.model, opened.device, config.seed);
-  const outcome = await runTraining({ context, config, model, dataset: training, log: run.log, run: name });
+  const outcome = await runTraining({ context, config, device, dataset: training, run, name });
+  const { model } = outcome;
   await saveCheckpoint(join(run.path, `${name}.safetensors`), model, config);
   const attacks = standardAttacks(config.attack.eps);
   const call = { context, model, dataset: test, attacks, seed: config.seed, label: name.padEnd(8) };

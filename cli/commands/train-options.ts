@@ -3,7 +3,15 @@ import { OBJECTIVES } from '../../adversarial/objectives/registry.js';
 import { PRESET_NAMES, type PresetName } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { DATASETS, MODELS, OPTIMIZERS, resolveConfig, type TrainConfig, type TrainOptions } from '../config.js';
+import {
+  DATASETS,
+  EVALUATION_SAMPLES,
+  MODELS,
+  OPTIMIZERS,
+  resolveConfig,
+  type TrainConfig,
+  type TrainOptions,
+} from '../config.js';
 import {
   COUNT,
   EPS,
@@ -19,7 +27,8 @@ import {
 /** The options of `bulwark train`. */
 export interface Options extends TrainOptions {
   readonly preset: PresetName;
-  readonly evalSamples: number;
+  readonly checkpointEvery: number;
+  readonly resume?: string;
   readonly out?: string;
   readonly force?: boolean;
   readonly adapter?: AdapterOptions['adapter'];
@@ -109,9 +118,14 @@ export function addTrainOptions(command: Command): void {
     seedOption(),
     numeric(
       '--eval-samples <count>',
-      'test images to evaluate on afterwards; 0 for none',
+      `test images to evaluate on afterwards; 0 for none (default: ${EVALUATION_SAMPLES})`,
       { least: 0, integer: true },
-      1000,
+    ),
+    numeric(
+      '--checkpoint-every <steps>',
+      'steps between two checkpoints, from which an interrupted run goes on',
+      COUNT,
+      100,
     ),
   ];
   for (const option of options) command.addOption(option);

@@ -85,11 +85,12 @@ describe('bulwark train', () => {
     const options = { signal: interruption.signal, onErr };
     const { code, out, err } = await run(['train', ...TINY, '--eval-samples', '10', '--steps', '1000'], options);
     expect(code).toBe(130);
-    const step = Number(/interrupted after step (\d+) of 1000; the model was saved$/.exec(err)?.[1]);
+    const step = Number(/interrupted after step (\d+) of 1000; the model was saved; to go on: .*/.exec(err)?.[1]);
+    expect(err).toMatch(/bulwark train --resume runs\/mimae-at$/);
     expect(step).toBeGreaterThan(0);
     expect(step).toBeLessThan(100);
     expect(out).toBe('report: runs/mimae-at/report.html');
-    expect(await filesUnder('runs/mimae-at')).toEqual(RUN);
+    expect(await filesUnder('runs/mimae-at')).toEqual(['checkpoint.safetensors', ...RUN]);
     const report = await readFile('runs/mimae-at/report.html', 'utf8');
     expect(report).toContain(`${step} of 1000 steps; then it was stopped`);
     expect(
