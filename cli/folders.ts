@@ -1,6 +1,6 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { METRICS_FILE, createRunFolder, reopenRunFolder, writeFileAtomic } from '../node/files.js';
+import { METRICS_FILE, createRunFolder, isLeftover, reopenRunFolder, writeFileAtomic } from '../node/files.js';
 import { filterMetrics, openMetrics, type MetricsRecord } from '../node/metrics.js';
 import { UsageError } from './errors.js';
 
@@ -27,9 +27,10 @@ export interface Place {
   readonly resume?: boolean;
 }
 
-/** The names in a folder; undefined where there is no such folder. */
+/** The names in a folder, but for what killed processes leave; undefined where there is no such folder. */
 async function namesIn(folder: string): Promise<string[] | undefined> {
-  return readdir(folder).catch(() => undefined);
+  const names = await readdir(folder).catch(() => undefined);
+  return names?.filter((name) => !isLeftover(name));
 }
 
 /**

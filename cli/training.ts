@@ -69,6 +69,8 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
   const progress = startProgress(context, (name ?? config.objective.name).padEnd(8), 'steps');
   const warnings: string[] = [];
   const warn = (warning: string): void => {
+    // A trainer on a new device has the same doubts.
+    if (warnings.includes(warning)) return;
     warnings.push(warning);
     progress.log(`warning: ${warning}`);
   };

@@ -48,6 +48,11 @@ const RUN_FILE = /^(config\.json|metrics\.jsonl|batches\.jsonl|report\.(html|md)
 /** What a process that was killed may leave: files that were not yet under their names. */
 const UNFINISHED_FILE = /^\..*\.[0-9a-f]{8}\.tmp$/;
 
+/** Whether a file is one that a process that was killed may have left, and that says nothing. */
+export function isLeftover(name: string): boolean {
+  return name === LOCK_FILE || UNFINISHED_FILE.test(name);
+}
+
 /**
  * Makes the folder of a new run, with the folders above it, and locks it. An empty folder is taken as it is.
  *
@@ -65,12 +70,12 @@ export async function createRunFolder(
     await makeFolder(folder);
     await access(folder, constants.W_OK | constants.X_OK);
     lock = await lockFolder(folder);
-    const names = (await readdir(folder)).filter((name) => name !== LOCK_FILE);
-    if (names.length === 0) return lock;
-    if (!names.includes(METRICS_FILE)) {
+    const names = await readdir(folder);
+    const others = names.filter((name) => !isLeftover(name));
+    if (others.length > 0 && !others.includes(METRICS_FILE)) {
       throw new ArgumentError(`${path} is not empty and holds no run; name a new or an empty folder`);
     }
-    if (!options.force) {
+    if (others.length > 0 && !options.force) {
       throw new ArgumentError(
         `${path} holds a run already (${METRICS_FILE}); name another folder, or replace it with --force`,
       );

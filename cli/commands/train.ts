@@ -80,7 +80,6 @@ export async function train(options: Options, context: Context): Promise<number>
 async function resume(folder: string, options: Options, context: Context): Promise<number> {
   const config = await readRunConfig(folder);
   const names = await readdir(folder);
-  if (!names.includes(RUN_FILES.metrics)) throw new UsageError(`--resume: ${folder} holds no training run`);
   if (names.includes(RUN_FILES.report) && !names.includes(RUN_FILES.checkpoint)) {
     throw new UsageError(`--resume: the run in ${folder} is complete; see ${join(folder, RUN_FILES.report)}`);
   }

@@ -1,33 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { buildCommand, type BuiltCommand } from './built-command.js';
 import { filesUnder, inTemporaryFolder, writeTinyMnist } from './run.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-/** The command as one file, built anew so that no old build is tested; within the repository, so that it finds packages. */
-let built = '';
+let built: BuiltCommand;
 beforeAll(async () => {
-  const cache = join(root, 'node_modules', '.cache');
-  await mkdir(cache, { recursive: true });
-  built = await mkdtemp(join(cache, 'bulwark-command-'));
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['cli/main.ts'],
-    outfile: join(built, 'cli.js'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    packages: 'external',
-    loader: { '.wgsl': 'text' },
-    logLevel: 'silent',
-  });
+  built = await buildCommand();
 });
-afterAll(() => rm(built, { recursive: true, force: true }));
+afterAll(() => built.remove());
 
 inTemporaryFolder();
 beforeEach(async () => {
@@ -41,7 +21,7 @@ interface Ended {
 }
 
 function start(args: readonly string[], onErr?: (child: ChildProcess, text: string) => void): Promise<Ended> {
-  const child = spawn(process.execPath, [join(built, 'cli.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [built.path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => {
@@ -79,7 +59,7 @@ describe('the bulwark process', () => {
   });
 
   it('does not mind that nobody reads its output', async () => {
-    const child = spawn(process.execPath, [join(built, 'cli.js'), 'train', '--help'], {
+    const child = spawn(process.execPath, [built.path, 'train', '--help'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.destroy();

@@ -96,6 +96,13 @@ describe('createRunFolder', () => {
     expect((await readdir(path)).sort()).toEqual([...others].sort());
   });
 
+  it('takes a folder in which a killed process left nothing but its lock and what was unfinished', async () => {
+    await writeFile(join(folder, 'run.lock'), '{"pid":');
+    await writeFile(join(folder, '.config.json.0123abcd.tmp'), 'x');
+    await (await createRunFolder(folder)).release();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('does not touch a folder that holds something else, even with force', async () => {
     await writeFile(join(folder, 'thesis.tex'), 'x');
     for (const force of [false, true]) {
