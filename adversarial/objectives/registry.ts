@@ -1,11 +1,11 @@
 import { ArgumentError } from '../../engine/errors.js';
+import { nearestName } from '../../engine/nearest-name.js';
 import { ALP_DEFAULTS, alp } from './alp.js';
 import { FAST_AT_DEFAULTS, fastAT } from './fast-at.js';
 import { MART_DEFAULTS, mart } from './mart.js';
 import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
 import { MMA_DEFAULTS, mma } from './mma.js';
 import { mmaFixed } from './mma-fixed.js';
-import { nearestName } from './nearest-name.js';
 import type { Objective, OptionValues } from './objective.js';
 import { plain } from './plain.js';
 import { standardAT } from './standard-at.js';
