@@ -14,7 +14,12 @@ export { AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d } from './la
 export type { AvgPool2dOptions, MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
-export { ResNet, resnet18, type ResNetOptions } from './models/resnet.js';
+export { ACTIVATIONS, type ActivationName } from './models/activation.js';
+export { PreActNet, type PreActLayout, type PreActOptions } from './models/pre-activation.js';
+export { PreActResNet, preactResnet18, type PreActResNetOptions } from './models/preact-resnet.js';
+export { ResNet, resnet18, resnet50, type ResNetBlock, type ResNetOptions } from './models/resnet.js';
+export type { ResidualOptions } from './models/residual.js';
+export { WideResNet, wrn, type WideResNetOptions } from './models/wrn.js';
 export { Module } from './module.js';
 export {
   StepSchedule,
