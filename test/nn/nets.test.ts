@@ -1,4 +1,4 @@
-/** The networks of the golden groups `nets` and `preact`: logits, gradients and running statistics, as they are and compiled. */
+/** The networks of the golden groups `nets` and `models`: logits, gradients and running statistics, as they are and compiled. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compile, crossEntropy, grad, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { ACTIVATIONS, Cnn4, PreActResNet, ResNet, wrn, type Module } from '../../nn/index.js';
@@ -114,7 +114,7 @@ function norm(values: ArrayLike<number>): number {
   return Math.sqrt(Array.from(values).reduce((sum, value) => sum + value ** 2, 0));
 }
 
-const CASES = (['nets', 'preact'] as const).flatMap((group) => loadGolden(group).cases);
+const CASES = (['nets', 'models'] as const).flatMap((group) => loadGolden(group).cases);
 const MODES = CASES.flatMap((golden) => {
   const modes = (['eval', 'train'] as const).filter((mode) => golden.outputs.has(`${mode}.logits`));
   return modes.map((mode) => ({ id: golden.id, mode, golden }));
@@ -126,7 +126,8 @@ describe('the reference networks', () => {
       ...['resnet18-w8 eval', 'resnet18-w8 train', 'wrn-10-1 eval', 'wrn-10-1 train'],
       ...['bottleneck-w4 eval', 'bottleneck-w4 train', 'cwnet-small eval'],
       ...['preactresnet18-w8 eval', 'preactresnet18-w8 train'],
-      ...['preactresnet-w4-silu eval', 'preactresnet-w4-silu train', 'cwnet-silu eval'],
+      ...['preactresnet-w4-silu eval', 'preactresnet-w4-silu train'],
+      ...['resnet-w4-silu eval', 'resnet-w4-silu train', 'cwnet-silu eval'],
     ]);
   });
 
