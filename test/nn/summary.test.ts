@@ -95,6 +95,18 @@ describe('summary', () => {
     model.dispose();
   });
 
+  it('counts batched products, whose batches are broadcast', () => {
+    class Batched extends Module {
+      readonly other = tensor(uniformFloats(120, 1), { device, shape: [5, 4, 6] });
+      forward(x: Tensor): Tensor {
+        return matmul(x, this.other);
+      }
+    }
+    const { macs, rows } = summary(new Batched(), [2, 1, 3, 4], { device });
+    expect(rows[0]?.output).toEqual([2, 5, 3, 6]);
+    expect(macs).toBe(2 * 5 * 3 * 6 * 4);
+  });
+
   it('counts a shared layer once for every call, its parameters once, and what is not called', () => {
     class Odd extends Module {
       readonly shared = new Linear(3, 3, { device });
