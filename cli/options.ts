@@ -1,7 +1,7 @@
 /** Reading of option values: each parser names the option, what it got and what would be right. */
 import { Option, type Command } from 'commander';
 import type { OptionValue } from '../adversarial/objectives/objective.js';
-import { nearestName } from '../adversarial/objectives/nearest-name.js';
+import { nearestName } from '../engine/nearest-name.js';
 import { ADAPTER_NAMES } from '../node/adapter.js';
 import { UsageError } from './errors.js';
 

@@ -60,8 +60,8 @@ export class Device {
   readonly variants = new VariantTable();
   /** Whether operations are recorded for differentiation; see `noGrad`. */
   gradEnabled = true;
-  /** Sees what every operation computes, while `detectAnomaly` runs. */
-  inspector: ((op: string, results: readonly (Tensor | undefined)[]) => void) | undefined;
+  /** Sees what every operation computes, and how many products it adds up, while `detectAnomaly` or `summary` runs. */
+  inspector: ((op: string, results: readonly (Tensor | undefined)[], macs: number) => void) | undefined;
   /** The WebGPU device underneath. */
   readonly gpu: GPUDevice;
   readonly #recorder: Recorder;
@@ -331,9 +331,9 @@ export class Device {
     return this.#recorder.trace();
   }
 
-  /** Shows the results of an operation to whoever inspects them. */
-  inspect(op: string, results: readonly (Tensor | undefined)[]): void {
-    this.inspector?.(op, results);
+  /** Shows the results of an operation to whoever inspects them, with the products that it adds up. */
+  inspect(op: string, results: readonly (Tensor | undefined)[], macs = 0): void {
+    this.inspector?.(op, results, macs);
   }
 
   /** Called by every new tensor. */

@@ -62,6 +62,11 @@ export interface Op<A> {
   infer(inputs: readonly Tensor[], attrs: A): readonly OutputSpec[];
   /** Records the dispatches that compute the outputs. */
   run(call: RunCall<A>): void;
+  /**
+   * Products that are added up, as the definition has them, whatever kernel computes it and wherever padding is: what `summary`
+   * counts. None unless told.
+   */
+  macs?(call: Pick<RunCall<A>, 'inputs' | 'attrs'>): number;
   /** The output is the first input's memory in another shape; `run` is not called. */
   readonly view?: boolean;
   /** The rule, in differentiable tensor operations. Absent: not differentiable. */
@@ -138,7 +143,7 @@ export function apply<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor
   } else {
     outputs = specs.map((spec) => device.empty(spec.shape, spec.dtype, op.name));
     op.run({ device, inputs, outputs, attrs });
-    device.inspect(op.name, outputs);
+    device.inspect(op.name, outputs, op.macs?.({ inputs, attrs }));
   }
   if (op.backward && isRecording(device, inputs)) record(op, inputs, outputs, attrs);
   return outputs;

@@ -10,11 +10,25 @@ export { Embedding, type EmbeddingLayerOptions } from './layers/embedding.js';
 export { Flatten } from './layers/flatten.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export { GroupNorm, InstanceNorm2d, LayerNorm, type NormLayerOptions } from './layers/norm.js';
+export {
+  CIFAR100_STATISTICS,
+  CIFAR10_STATISTICS,
+  Normalize,
+  type ChannelStatistics,
+  type NormalizeOptions,
+} from './layers/normalize.js';
 export { AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d } from './layers/pool.js';
 export type { AvgPool2dOptions, MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
-export { ResNet, resnet18, type ResNetOptions } from './models/resnet.js';
+export { ACTIVATIONS, type ActivationName } from './models/activation.js';
+export { normalized } from './models/normalized.js';
+export { PreActNet, type PreActLayout, type PreActOptions } from './models/pre-activation.js';
+export { PreActResNet, preactResnet18, type PreActResNetOptions } from './models/preact-resnet.js';
+export { MODELS, modelEntry, modelNamed, type ModelEntry, type ModelSource } from './models/registry.js';
+export { ResNet, resnet18, resnet50, type ResNetBlock, type ResNetOptions } from './models/resnet.js';
+export type { ResidualOptions } from './models/residual.js';
+export { WideResNet, wrn, type WideResNetOptions } from './models/wrn.js';
 export { Module } from './module.js';
 export {
   StepSchedule,
@@ -31,3 +45,4 @@ export { SGD, type SGDOptions } from './optim/sgd.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict.js';
+export { formatSummary, summary, type Summary, type SummaryOptions, type SummaryRow } from './summary.js';

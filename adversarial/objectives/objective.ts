@@ -1,4 +1,5 @@
 import { ArgumentError, ShapeError } from '../../engine/errors.js';
+import type { OptionValues } from '../../engine/named-options.js';
 import { formatShape } from '../../engine/shape.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Module } from '../../nn/module.js';
@@ -6,6 +7,8 @@ import type { AttackRandom } from '../attacks/attack.js';
 import type { ClipOptions } from '../attacks/ball.js';
 import type { AttackLoss } from '../attacks/input-gradient.js';
 import type { PgdStart } from '../attacks/pgd.js';
+
+export type { OptionValue, OptionValues } from '../../engine/named-options.js';
 
 /** The logits `[m, C]` of one training step, those that the objective asked for. */
 export interface Logits {
@@ -22,12 +25,6 @@ export interface ObjectiveValue {
   readonly total: Tensor;
   readonly terms: Readonly<Record<string, Tensor>>;
 }
-
-/** A value of an objective's option. */
-export type OptionValue = number | string | boolean;
-
-/** Options of an objective by name, as a command line or a configuration file has them. */
-export type OptionValues = Readonly<Record<string, OptionValue>>;
 
 /** What an objective says of its training attack, in place of the run's settings; eps and its ramp stay the run's. */
 export interface AttackPlan {

@@ -1,12 +1,12 @@
 import { ArgumentError } from '../../engine/errors.js';
+import { unknownName, withDefaults, type OptionValues } from '../../engine/named-options.js';
 import { ALP_DEFAULTS, alp } from './alp.js';
 import { FAST_AT_DEFAULTS, fastAT } from './fast-at.js';
 import { MART_DEFAULTS, mart } from './mart.js';
 import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
 import { MMA_DEFAULTS, mma } from './mma.js';
 import { mmaFixed } from './mma-fixed.js';
-import { nearestName } from './nearest-name.js';
-import type { Objective, OptionValues } from './objective.js';
+import type { Objective } from './objective.js';
 import { plain } from './plain.js';
 import { standardAT } from './standard-at.js';
 import { TRADES_DEFAULTS, trades } from './trades.js';
@@ -69,28 +69,11 @@ export function objectiveNamed(name: string, options: OptionValues = {}): Object
   const found = OBJECTIVES.find((candidate) => candidate.name === name);
   if (!found)
     throw new ArgumentError(
-      unknown(
+      unknownName(
         'objective',
         name,
         OBJECTIVES.map((candidate) => candidate.name),
       ),
     );
   return found.create(options);
-}
-
-function withDefaults<O extends OptionValues>(objective: string, defaults: O, options: OptionValues): O {
-  for (const [name, value] of Object.entries(options)) {
-    const usual = defaults[name];
-    if (usual === undefined) throw new ArgumentError(unknown(`option of ${objective}`, name, Object.keys(defaults)));
-    if (typeof value !== typeof usual) {
-      throw new ArgumentError(`${objective}: ${name} is ${typeof value} ${String(value)}; expected a ${typeof usual}`);
-    }
-  }
-  return { ...defaults, ...options };
-}
-
-function unknown(what: string, name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  const guess = nearest === undefined ? '' : ` (did you mean ${nearest}?)`;
-  return `unknown ${what} '${name}'${guess}; ${known.length > 0 ? `there are ${known.join(', ')}` : 'there are none'}`;
 }

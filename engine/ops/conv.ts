@@ -3,7 +3,7 @@ import type { Device } from '../device.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { applyOne, defineOp, expectDType, nth, type Op } from '../op.js';
 import { Generator } from '../random.js';
-import { formatShape, sameShape, type Shape } from '../shape.js';
+import { formatShape, sameShape, sizeOf, type Shape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import { bucket, type VariantTrial } from '../variants.js';
 import { pad } from './arrange.js';
@@ -109,6 +109,11 @@ function convTrial(
   };
 }
 
+/** All three convolutions go through every position of the forward output, every tap and every pair of channels of a group. */
+function macsOf({ geometry: g }: ConvAttrs): number {
+  return g.images * g.groups * g.c * g.k * sizeOf(g.kernel) * sizeOf(g.output);
+}
+
 function runGather(pass: Exclude<ConvPass, 'weightGrad'>, attrs: ConvAttrs, tensors: GatherTensors): void {
   const { output } = tensors;
   const { device } = output;
@@ -131,6 +136,7 @@ const conv2dOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
     expectDType('conv2d', inputs, 'f32');
     return [{ shape: outputShape(geometry), dtype: 'f32' }];
   },
+  macs: ({ attrs }) => macsOf(attrs),
   run: ({ inputs, outputs, attrs }) => {
     const [input, weight, output] = [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)];
     runGather('forward', attrs, { input, weight, bias: inputs[2], output });
@@ -153,6 +159,7 @@ const inputGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
     expectDType('conv2dInputGrad', inputs, 'f32');
     return [{ shape: inputShape(geometry), dtype: 'f32' }];
   },
+  macs: ({ attrs }) => macsOf(attrs),
   run: ({ inputs, outputs, attrs }) => {
     runGather('inputGrad', attrs, { input: nth(inputs, 0), weight: nth(inputs, 1), output: nth(outputs, 0) });
   },
@@ -173,6 +180,7 @@ const weightGradOp: Op<ConvAttrs> = defineOp<ConvAttrs>({
     expectDType('conv2dWeightGrad', inputs, 'f32');
     return [{ shape: weightShape(geometry), dtype: 'f32' }];
   },
+  macs: ({ attrs }) => macsOf(attrs),
   run: ({ device, inputs, outputs, attrs }) => {
     const [x, dy, output] = [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)];
     if (output.size === 0) return;

@@ -92,6 +92,11 @@ const matmulOp: Op<MatmulAttrs> = defineOp<MatmulAttrs>({
     }
     return [{ shape: [...broadcastShapes('matmul', batchOf(a), batchOf(b)), M, N], dtype: 'f32' }];
   },
+  macs: ({ inputs, attrs: { transA, transB } }) => {
+    const [a, b] = [nth(inputs, 0), nth(inputs, 1)];
+    const [[M, K], [, N]] = [matrixOf(a, transA), matrixOf(b, transB)];
+    return sizeOf(broadcastShapes('matmul', batchOf(a), batchOf(b))) * M * K * N;
+  },
   run: ({ device, inputs, outputs, attrs }) => {
     const [a, b, out] = [nth(inputs, 0), nth(inputs, 1), nth(outputs, 0)];
     const [[M, K], [, N]] = [matrixOf(a, attrs.transA), matrixOf(b, attrs.transB)];
@@ -157,6 +162,7 @@ const linearOp = defineOp<Readonly<Record<string, never>>>({
     expectDType('linear', inputs, 'f32');
     return [{ shape: [nth(inputs, 0).shape[0] ?? 0, nth(inputs, 1).shape[0] ?? 0], dtype: 'f32' }];
   },
+  macs: ({ inputs }) => nth(inputs, 0).size * (nth(inputs, 1).shape[0] ?? 0),
   run: ({ device, inputs, outputs }) => {
     const [x, weight, bias, out] = [nth(inputs, 0), nth(inputs, 1), nth(inputs, 2), nth(outputs, 0)];
     const [M = 0, K = 0] = x.shape;

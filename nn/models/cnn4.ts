@@ -4,7 +4,6 @@ import { flatten } from '../../engine/ops/movement.js';
 import type { Generator } from '../../engine/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import { kaimingNormal, zeros } from '../init.js';
-import { ReLU } from '../layers/activation.js';
 import { Conv2d } from '../layers/conv.js';
 import { Dropout } from '../layers/dropout.js';
 import { Linear } from '../layers/linear.js';
@@ -12,6 +11,8 @@ import { MaxPool2d } from '../layers/pool.js';
 import { Sequential } from '../layers/sequential.js';
 import { checkIntegers } from '../layers/sizes.js';
 import { Module } from '../module.js';
+import { activationNamed, type ActivationName } from './activation.js';
+import { channelsAt } from './channels.js';
 
 /** How a {@link Cnn4} starts. In both, the last layer is zero, so that all logits tie at first. */
 export const CNN4_INITS = ['trades', 'kaimingNormal'] as const;
@@ -35,6 +36,8 @@ interface Cnn4Common {
   readonly inChannels?: number;
   /** Height and width of the images, at least 16; 28 unless told. */
   readonly imageSize?: number;
+  /** 'relu' unless told. */
+  readonly activation?: ActivationName;
   /** Probability of dropout after the first linear layer; 0.5 unless told. */
   readonly dropout?: number;
   /** Where dropout's masks come from; the device's own stream for dropout unless told. */
@@ -60,13 +63,13 @@ export interface Cnn4WidthOptions extends Cnn4Common {
  * 2017), as TRADES has it (`SmallCNN`), whose keys and initialisation it shares: conv3x3 - conv3x3 - maxpool2, twice, without
  * padding; then three linear layers, dropout after the first; ReLU between. 312,202 parameters as published. Pooling comes before
  * the ReLU that the publications have before it: the larger of two numbers is the same either way, and so are the gradients, on a
- * quarter of the elements.
+ * quarter of the elements. Other activations, which need not grow with their input, come first.
  */
 export class Cnn4 extends Module {
   readonly #features: Sequential;
   readonly #classifier: Sequential;
 
-  /** @throws ArgumentError for sizes that are not positive integers, images under 16 pixels, or an unknown `init` */
+  /** @throws ArgumentError for sizes that are not positive integers, images under 16 pixels, an unknown `init` or activation */
   constructor(options: Cnn4Options) {
     super();
     const { device, generator, init = 'trades', classes = 10, inChannels = 1, imageSize = 28, hidden = 200 } = options;
@@ -76,20 +79,25 @@ export class Cnn4 extends Module {
     if (!CNN4_INITS.includes(init)) {
       throw new ArgumentError(`cnn4: unknown init '${init}'; there are ${CNN4_INITS.join(' and ')}`);
     }
+    const { activation = 'relu' } = options;
+    const { layer } = activationNamed('cnn4', activation);
+    const active = (index: number): Record<string, Module> => ({ [`${activation}${index}`]: layer() });
+    const pooled = (index: number): Record<string, Module> => {
+      const pool = { [`maxpool${index}`]: new MaxPool2d(2) };
+      return activation === 'relu' ? { ...pool, ...active(2 * index) } : { ...active(2 * index), ...pool };
+    };
     const from = { device, generator };
     this.#features = this.registerModule(
       'feature_extractor',
       new Sequential({
         conv1: new Conv2d(inChannels, c1, 3, from),
-        relu1: new ReLU(),
+        ...active(1),
         conv2: new Conv2d(c1, c1, 3, from),
-        maxpool1: new MaxPool2d(2),
-        relu2: new ReLU(),
+        ...pooled(1),
         conv3: new Conv2d(c1, c2, 3, from),
-        relu3: new ReLU(),
+        ...active(3),
         conv4: new Conv2d(c2, c2, 3, from),
-        maxpool2: new MaxPool2d(2),
-        relu4: new ReLU(),
+        ...pooled(2),
       }),
     );
     const fc3 = new Linear(hidden, classes, from);
@@ -97,10 +105,10 @@ export class Cnn4 extends Module {
       'classifier',
       new Sequential({
         fc1: new Linear(c2 * featureSize(imageSize) ** 2, hidden, from),
-        relu1: new ReLU(),
+        ...active(1),
         drop: new Dropout(options.dropout ?? 0.5, { generator: options.dropoutGenerator }),
         fc2: new Linear(hidden, hidden, from),
-        relu2: new ReLU(),
+        ...active(2),
         fc3,
       }),
     );
@@ -136,7 +144,6 @@ function featureSize(imageSize: number): number {
  * @throws ArgumentError for a width that is not a finite number above 0, and as `Cnn4` does
  */
 export function cnn4({ width = 1, ...options }: Cnn4WidthOptions): Cnn4 {
-  if (!(width > 0 && width < Infinity)) throw new ArgumentError(`cnn4: width is ${width}; expected a number above 0`);
-  const channels = [32, 64].map((count) => Math.max(1, Math.round(count * width)));
-  return new Cnn4({ ...options, channels: [channels[0] ?? 1, channels[1] ?? 1] });
+  const channels = channelsAt('cnn4', width);
+  return new Cnn4({ ...options, channels: [channels(32), channels(64)] });
 }

@@ -2,10 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ArgumentError, grad, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { Generator } from '../../engine/random.js';
-import { Cnn4, SGD, cnn4, saveStateDict, type Cnn4Init } from '../../nn/index.js';
+import { SGD, cnn4, saveStateDict, type Cnn4, type Cnn4Init } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
-import { expectGolden, goldenTolerance, loadGolden } from '../support/golden.js';
-import { generated, networkOf } from './generated-network.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -169,47 +167,6 @@ describe('the initial values of cnn4', () => {
 });
 
 describe('the 4-convolution network', () => {
-  it('has the reference logits and gradients', async () => {
-    const golden = loadGolden('nets').case('cwnet-small');
-    const network = networkOf(golden.attrs);
-    const model = new Cnn4({ device, channels: [4, 6], hidden: 12, classes: 10, inChannels: 1, imageSize: 28 }).eval();
-    const state = network.params.map(({ name, shape, ...recipe }) => {
-      return [name, { dtype: 'F32', shape, data: generated(shape, recipe) }] as const;
-    });
-    for (const [name, { data }] of state) {
-      const [first, last] = network.firstAndLast.get(name) ?? [data[0], data.at(-1)];
-      expect([data[0], data.at(-1)], name).toEqual([first, last]);
-    }
-    model.loadStateDict(Object.fromEntries(state));
-    const named = model.namedParameters();
-    expect([...named.keys()]).toEqual(network.order);
-    expect(countOf(model)).toBe(network.parameterCount);
-
-    const { shape, ...recipe } = network.input;
-    const x = tensor(generated(shape, recipe), { device, shape }).requireGrad();
-    const logits = model.forward(x);
-    const loss = crossEntropy(logits, tensor(Int32Array.from(network.labels), { device }), { reduction: 'sum' });
-    const [dx, ...gradients] = grad(loss, [x, ...named.values()]);
-    const check = async (value: Tensor | undefined, name: string): Promise<void> => {
-      expectGolden((await value?.floats()) ?? [], golden.output(name), goldenTolerance.netsEval, name);
-    };
-    await check(logits, 'eval.logits');
-    await check(loss, 'eval.loss_sum');
-    await check(dx, 'eval.d_x');
-    const values = await Promise.all(gradients.map((gradient) => gradient.floats()));
-    const norms = values.map((gradient) => Math.hypot(...gradient));
-    expectGolden(norms, golden.output('eval.param_grad_norms'), goldenTolerance.netsEval, 'norms');
-    const dots = values.map((gradient) => {
-      const direction = generated([gradient.length], { seed: 77, offset: 0, scale: 1 });
-      return gradient.reduce((sum, value, index) => sum + value * (direction[index] ?? 0), 0);
-    });
-    expectGolden(dots, golden.output('eval.param_grad_dots'), goldenTolerance.netsEval, 'dots');
-    for (const name of ['feature_extractor.conv1.weight', 'classifier.fc3.weight', 'classifier.fc3.bias']) {
-      await check(gradients[network.order.indexOf(name)], `eval.d_${name}`);
-    }
-    model.dispose();
-  });
-
   it('learns a batch by heart, in memory that stays flat', async () => {
     const model = cnn4({ device, width: 0.25, generator: seeded(1), init: 'kaimingNormal', dropout: 0 });
     const parameters = model.parameters();

@@ -10,10 +10,39 @@ export interface Recipe {
 interface GeneratedTensor extends Recipe {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Whether it is a parameter; otherwise it is a running statistic, or the input. */
+  readonly learned: boolean;
+}
+
+/** What a network is built of, by name. */
+export class NetworkConfig {
+  readonly #values: Readonly<Record<string, unknown>>;
+
+  constructor(values: Readonly<Record<string, unknown>>) {
+    this.#values = values;
+  }
+
+  /** The value of this name, undefined where there is none. */
+  get(name: string): unknown {
+    return this.#values[name];
+  }
+
+  /** The number of this name; throws a `TypeError` where there is none. */
+  number(name: string): number {
+    const value = this.get(name);
+    if (typeof value === 'number') return value;
+    throw new TypeError(`config.${name}: expected a number, got ${String(value)}`);
+  }
+
+  /** The list of numbers of this name; throws a `TypeError` where there is none. */
+  numbers(name: string): number[] {
+    return listOf(this.get(name)).map(Number);
+  }
 }
 
 /** The attributes of a case, checked. */
 export interface GeneratedNetwork {
+  readonly config: NetworkConfig;
   readonly params: readonly GeneratedTensor[];
   readonly input: GeneratedTensor;
   readonly labels: readonly number[];
@@ -42,6 +71,7 @@ export function generated(shape: readonly number[], { seed, offset, scale }: Rec
 /** Reads the attributes of a case. Throws a `TypeError` where they are not those of a generated network. */
 export function networkOf(attrs: Readonly<Record<string, unknown>>): GeneratedNetwork {
   return {
+    config: new NetworkConfig(recordOf(attrs['config'])),
     params: listOf(attrs['params']).map(tensorOf),
     input: tensorOf(attrs['input']),
     labels: listOf(attrs['y']).map(Number),
@@ -54,13 +84,14 @@ export function networkOf(attrs: Readonly<Record<string, unknown>>): GeneratedNe
 }
 
 function tensorOf(value: unknown): GeneratedTensor {
-  const { name, shape, seed, offset, scale } = recordOf(value);
+  const { name, shape, seed, offset, scale, param } = recordOf(value);
   return {
     name: String(name),
     shape: listOf(shape).map(Number),
     seed: Number(seed),
     offset: Number(offset),
     scale: Number(scale),
+    learned: param === true,
   };
 }
 

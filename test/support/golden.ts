@@ -13,7 +13,7 @@
 import { readFileSync } from 'node:fs';
 
 /** The groups of golden values; each is `test/fixtures/<name>.json` with `<name>.bin`. */
-export type GoldenGroupName = 'losses' | 'ops' | 'optim' | 'nets' | 'train' | 'mimae_step' | 'attacks';
+export type GoldenGroupName = 'losses' | 'ops' | 'optim' | 'nets' | 'models' | 'train' | 'mimae_step' | 'attacks';
 
 /** One stored array (a scalar has shape `[]`), in C order. */
 export interface GoldenTensor {
@@ -142,6 +142,8 @@ export const goldenTolerance = {
   optim: { rtol: 5e-6, atol: 1e-6 },
   /** Whole networks in evaluation mode (`eval.*`). */
   netsEval: { rtol: 5e-5, atol: 1e-5 },
+  /** Whole networks in training mode (`train.*`). */
+  netsTrain: { rtol: 5e-4, atol: 1e-5 },
   train: { rtol: 1e-4, atol: 2e-6 },
   mimaeStep: { rtol: 5e-5, atol: 1e-5 },
   attackLosses: { rtol: 2e-5, atol: 2e-6 },
