@@ -17,9 +17,15 @@ export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4Width
 export { ResNet, resnet18, type ResNetOptions } from './models/resnet.js';
 export { Module } from './module.js';
 export {
+  CosineSchedule,
+  CyclicSchedule,
   StepSchedule,
   TrapezoidSchedule,
+  scheduleOf,
+  type CosineScheduleOptions,
+  type CyclicScheduleOptions,
   type Schedule,
+  type ScheduleConfig,
   type SchedulePlace,
   type StepScheduleOptions,
   type TrapezoidScheduleOptions,
