@@ -15,7 +15,9 @@ export type { AvgPool2dOptions, MaxPool2dOptions } from './layers/pool.js';
 export { Sequential } from './layers/sequential.js';
 export { CNN4_INITS, Cnn4, cnn4, type Cnn4Init, type Cnn4Options, type Cnn4WidthOptions } from './models/cnn4.js';
 export { ResNet, resnet18, type ResNetOptions } from './models/resnet.js';
+export { keepStatistics } from './keep-statistics.js';
 export { Module } from './module.js';
+export { updateBatchNorm } from './update-batch-norm.js';
 export {
   CosineSchedule,
   CyclicSchedule,
@@ -31,9 +33,13 @@ export {
   type TrapezoidScheduleOptions,
 } from './optim/schedule.js';
 export { Adam, AdamW, type AdamOptions } from './optim/adam.js';
+export { clipGradNorm, clipGradValue, type ClippedGradients } from './optim/clip.js';
 export { EMA, type EMAOptions } from './optim/ema.js';
-export { Optimizer } from './optim/optimizer.js';
+export { Optimizer, type OptimizerStepOptions, type OptimizerStepResult } from './optim/optimizer.js';
+export { RMSprop, type RMSpropOptions } from './optim/rmsprop.js';
+export { ParameterAverage, type ParameterAverageOptions } from './optim/parameter-average.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
+export { SWA, type SWAOptions } from './optim/swa.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict.js';
