@@ -35,7 +35,9 @@ const normOf = (values: readonly number[]): number => Math.sqrt(values.reduce((t
 /** Expects values to be the expected ones but for a few roundings. */
 function expectNear(got: readonly number[], expected: readonly number[]): void {
   expect(got).toHaveLength(expected.length);
-  const far = got.filter((value, i) => !(Math.abs(value - (expected[i] ?? NaN)) <= 1e-6 * Math.abs(expected[i] ?? NaN)));
+  const far = got.filter(
+    (value, i) => !(Math.abs(value - (expected[i] ?? NaN)) <= 1e-6 * Math.abs(expected[i] ?? NaN)),
+  );
   expect(far).toEqual([]);
 }
 
