@@ -66,6 +66,7 @@ export {
   type PgdOptions,
   type PgdStart,
 } from './attacks/pgd.js';
+export { WeightPerturbation, type WeightPerturbationOptions } from './awp.js';
 export { checkInputs } from './check-inputs.js';
 export { confidentMisclassified, misclassified, targetedMisclassified, type Criterion } from './criteria.js';
 export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';

@@ -6,11 +6,13 @@ import { leaf, normal, type Expectation, type KernelCase } from '../engine/verif
 import { valueAt, type Values } from '../engine/verify/reference.js';
 import { verifyKernels, type KernelCheck } from '../engine/verify/verify.js';
 import { AdamW } from '../nn/optim/adam.js';
+import { Linear } from '../nn/layers/linear.js';
 import { clipGradNorm, clipGradValue } from '../nn/optim/clip.js';
 import type { Optimizer } from '../nn/optim/optimizer.js';
 import { RMSprop } from '../nn/optim/rmsprop.js';
 import { SGD } from '../nn/optim/sgd.js';
 import { linfStep } from './attacks/linf.js';
+import { WeightPerturbation } from './awp.js';
 import { MetricsRing, NATURAL_ACCURACY } from './step-metrics.js';
 
 const COUNT = 301;
@@ -104,6 +106,31 @@ const CLIPPING: KernelCase = {
   },
 };
 
+const WEIGHTS_MOVED: KernelCase = {
+  name: 'the perturbation of weights',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [inputs, outputs, gamma] = [43, 7, 0.25];
+    const model = new Linear(inputs, outputs, { device });
+    const { t, values } = leaf(device, [outputs, inputs], 40);
+    model.weight.copyFrom(t);
+    const gradient = leaf(device, [outputs, inputs], 41);
+    const perturbation = new WeightPerturbation(model, { gamma });
+    perturbation.perturb([gradient.t]);
+    const got = model.weight.detach().mul(1);
+    perturbation.restore();
+    const back = model.weight.detach().mul(1);
+    model.dispose();
+    const normOf = (each: Values): number => Math.hypot(...Array.from(each, Number));
+    const factor = (gamma * normOf(values)) / normOf(gradient.values);
+    const expected = Float64Array.from(values, (w, i) => w + factor * valueAt(gradient.values, i));
+    return [
+      { got, expected },
+      { got: back, expected: values },
+    ];
+  },
+};
+
 const AVERAGE: KernelCase = {
   name: 'the moving average of parameters',
   tolerance: 1e-6,
@@ -174,6 +201,7 @@ const EVERY_CASE: readonly KernelCase[] = [
   ADAM_STEPS,
   RMSPROP_STEPS,
   CLIPPING,
+  WEIGHTS_MOVED,
   AVERAGE,
   ATTACK_STEP,
   METRICS,
