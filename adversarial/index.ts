@@ -66,6 +66,7 @@ export {
   type PgdOptions,
   type PgdStart,
 } from './attacks/pgd.js';
+export { WeightPerturbation, type WeightPerturbationOptions } from './awp.js';
 export { checkInputs } from './check-inputs.js';
 export { confidentMisclassified, misclassified, targetedMisclassified, type Criterion } from './criteria.js';
 export { evaluate, type EvaluateOptions, type EvaluationProgress } from './evaluation.js';
@@ -92,9 +93,9 @@ export { mmaFixed } from './objectives/mma-fixed.js';
 export * from './objectives/objective.js';
 export { searchMargins, type FoundMargins, type MarginSearchOptions } from './objectives/margin-search.js';
 export { softLogitMargin } from './objectives/soft-logit-margin.js';
-export { plain } from './objectives/plain.js';
+export { PLAIN_DEFAULTS, plain, type PlainOptions } from './objectives/plain.js';
 export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/registry.js';
-export { standardAT } from './objectives/standard-at.js';
+export { STANDARD_AT_DEFAULTS, standardAT, type StandardATOptions } from './objectives/standard-at.js';
 export { TRADES_DEFAULTS, trades, type TradesOptions } from './objectives/trades.js';
 export { perturbationNorms, type PerturbationNorms } from './perturbation.js';
 export { originalPreset } from './original-presets.js';

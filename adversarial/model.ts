@@ -1,3 +1,4 @@
+import { rememberModes } from '../nn/modes.js';
 import { Module } from '../nn/module.js';
 import type { Tensor } from '../engine/tensor.js';
 
@@ -7,17 +8,11 @@ import type { Tensor } from '../engine/tensor.js';
  */
 export type Model = Module | ((x: Tensor) => Tensor);
 
+export { rememberModes };
+
 /** The logits of a batch. */
 export function logitsOf(model: Model, x: Tensor): Tensor {
   return model instanceof Module ? model.forward(x) : model(x);
-}
-
-/** Takes note of the mode of a module and of everything in it; the function returned gives each its own back. */
-export function rememberModes(model: Module): () => void {
-  const modes = model.modules().map((module) => [module, module.training] as const);
-  return () => {
-    for (const [module, training] of modes) module.training = training;
-  };
 }
 
 /**

@@ -1,6 +1,8 @@
 import { enableGrad, grad, noGrad } from '../engine/autograd.js';
 import type { Tensor } from '../engine/tensor.js';
+import { keepStatistics } from '../nn/keep-statistics.js';
 import type { Module } from '../nn/module.js';
+import type { WeightPerturbation } from './awp.js';
 import { inEvalMode, type Model } from './model.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
 import type { CraftCall, Crafted, Objective, ObjectiveValue } from './objectives/objective.js';
@@ -30,6 +32,8 @@ export interface StepOptions {
   readonly attack: (model: Model, x: Tensor, labels: Tensor, loss?: AttackLoss) => Tensor;
   /** What an objective that makes its own adversarial images goes by besides. */
   readonly crafting?: Omit<CraftCall, 'model' | 'x' | 'labels' | 'logits'>;
+  /** Moves the weights against the objective before its gradients are taken, and back afterwards; not unless told. */
+  readonly perturbation?: WeightPerturbation | undefined;
   /** Natural images `[m, ...]`. */
   readonly x: Tensor;
   /** Classes, i32 `[m]`. */
@@ -43,29 +47,66 @@ export interface StepOptions {
  *     z  = f(x),  z' = f(x')         in training mode, natural batch first, each normalised by its own statistics
  *     g  = grad_theta objective(z, z', y)   through both
  *
- * Where the objective makes x' itself, the natural pass comes before that. Leaves the model in training mode. Only records work; the
- * caller's scope owns what it returns.
+ * Where the objective makes x' itself, the natural pass comes before that. With a `perturbation`, the gradients of one more such pass,
+ * which leaves running statistics alone, move the weights before z and z' are computed; losses, logits and gradients are those at the
+ * moved weights, which afterwards have the bits that they had. Leaves the model in training mode. Only records work; the caller's scope
+ * owns what it returns.
  */
 export function adversarialStep(options: StepOptions): StepValues {
-  const { model, parameters, objective, x, labels } = options;
-  const { craft, needs } = objective;
-  const naturalPass = (): Tensor | undefined => {
-    model.train();
-    return needs.natural ? enableGrad(x.device, () => model.forward(x)) : undefined;
-  };
+  const { model, parameters, objective, perturbation, x } = options;
+  const { craft } = objective;
   // What makes its own images goes by the natural logits in training mode.
-  const early = craft && naturalPass();
+  const passEarly = (): Tensor | undefined => naturalPass(options);
+  const early = craft && (perturbation ? keepStatistics(model, passEarly) : passEarly());
   const { images, remembered }: Partial<Crafted> = craft ? crafted(craft, options, early) : attacked(options);
-  const naturalLogits = craft ? early : naturalPass();
   const adversarialImages = images?.detach();
+  const learn = (natural: Tensor | undefined): StepValues => ({
+    ...differentiate(options, { natural, images: adversarialImages, remembered }, parameters),
+    adversarialImages,
+    remembered,
+  });
+  if (!perturbation) return learn(craft ? early : naturalPass(options));
+  x.device.scope(() => {
+    const ascent = keepStatistics(model, () => {
+      const natural = craft ? early : naturalPass(options);
+      return differentiate(options, { natural, images: adversarialImages, remembered }, perturbation.parameters);
+    });
+    perturbation.perturb(ascent.gradients);
+  });
+  try {
+    return learn(naturalPass(options));
+  } finally {
+    perturbation.restore();
+  }
+}
+
+/** The natural pass in training mode, where the objective wants it. */
+function naturalPass({ model, objective, x }: StepOptions): Tensor | undefined {
+  model.train();
+  return objective.needs.natural ? enableGrad(x.device, () => model.forward(x)) : undefined;
+}
+
+/** What the passes after the attack go by. */
+interface Attacked {
+  /** The natural logits. */
+  readonly natural: Tensor | undefined;
+  readonly images: Tensor | undefined;
+  readonly remembered: Tensor | undefined;
+}
+
+/** The other passes, the loss, and its gradients. */
+function differentiate(
+  { model, objective, x, labels }: StepOptions,
+  { natural, images, remembered }: Attacked,
+  parameters: readonly Tensor[],
+): Omit<StepValues, 'adversarialImages' | 'remembered'> {
   model.train();
   return enableGrad(x.device, () => {
-    const adversarialLogits = adversarialImages && model.forward(adversarialImages);
-    const again = needs.naturalAgain ? model.forward(x) : undefined;
-    const logits = { natural: naturalLogits, adversarial: adversarialLogits, naturalAgain: again };
-    const value = objective.loss(logits, labels, remembered);
+    const adversarial = images && model.forward(images);
+    const naturalAgain = objective.needs.naturalAgain ? model.forward(x) : undefined;
+    const value = objective.loss({ natural, adversarial, naturalAgain }, labels, remembered);
     const gradients = grad(value.total, parameters);
-    return { ...value, adversarialImages, naturalLogits, adversarialLogits, remembered, gradients };
+    return { ...value, naturalLogits: natural, adversarialLogits: adversarial, gradients };
   });
 }
 

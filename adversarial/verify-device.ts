@@ -6,9 +6,13 @@ import { leaf, normal, type Expectation, type KernelCase } from '../engine/verif
 import { valueAt, type Values } from '../engine/verify/reference.js';
 import { verifyKernels, type KernelCheck } from '../engine/verify/verify.js';
 import { AdamW } from '../nn/optim/adam.js';
+import { Linear } from '../nn/layers/linear.js';
+import { clipGradNorm, clipGradValue } from '../nn/optim/clip.js';
 import type { Optimizer } from '../nn/optim/optimizer.js';
+import { RMSprop } from '../nn/optim/rmsprop.js';
 import { SGD } from '../nn/optim/sgd.js';
 import { linfStep } from './attacks/linf.js';
+import { WeightPerturbation } from './awp.js';
 import { MetricsRing, NATURAL_ACCURACY } from './step-metrics.js';
 
 const COUNT = 301;
@@ -58,6 +62,72 @@ const ADAM_STEPS: KernelCase = {
       return p;
     });
     return twoSteps(device, (parameters) => new AdamW(parameters, { lr, weightDecay }), expected);
+  },
+};
+
+const RMSPROP_STEPS: KernelCase = {
+  name: 'RMSprop, centered and with momentum',
+  tolerance: 1e-5,
+  run: (device) => {
+    const [lr, alpha, momentum, weightDecay, eps] = [0.1, 0.9, 0.5, 0.05, 1e-3];
+    const expected = stepped((start, first, second) => {
+      let [p, v, a, buf] = [start, 0, 0, 0];
+      for (const gradient of [first, second]) {
+        const g = gradient + weightDecay * p;
+        v = alpha * v + (1 - alpha) * g * g;
+        a = alpha * a + (1 - alpha) * g;
+        buf = momentum * buf + g / (Math.sqrt(v - a * a) + eps);
+        p -= lr * buf;
+      }
+      return p;
+    });
+    const options = { lr, alpha, momentum, weightDecay, eps, centered: true };
+    return twoSteps(device, (parameters) => new RMSprop(parameters, options), expected);
+  },
+};
+
+const CLIPPING: KernelCase = {
+  name: 'clipped gradients',
+  tolerance: 1e-6,
+  run: (device) => {
+    const gradients = [41, 42].map((seed) => leaf(device, [COUNT], seed));
+    const tensors = gradients.map(({ t }) => t.detach());
+    const exact = gradients.map(({ values }) => Array.from({ length: COUNT }, (_, i) => valueAt(values, i)));
+    const norm = Math.hypot(...exact.flat());
+    const clipped = clipGradNorm(tensors, 0.5);
+    const clamped = clipGradValue(tensors, 0.25);
+    const shrunk = exact.map((values) => values.map((g) => (g * 0.5) / (norm + 1e-6)));
+    const within = exact.map((values) => values.map((g) => Math.min(Math.max(g, -0.25), 0.25)));
+    const pairs = [...clipped.gradients, ...clamped].map((got, index) => ({
+      got,
+      expected: [...shrunk, ...within][index] ?? [],
+    }));
+    return [{ got: clipped.norm, expected: [norm] }, ...pairs];
+  },
+};
+
+const WEIGHTS_MOVED: KernelCase = {
+  name: 'the perturbation of weights',
+  tolerance: 1e-6,
+  run: (device) => {
+    const [inputs, outputs, gamma] = [43, 7, 0.25];
+    const model = new Linear(inputs, outputs, { device });
+    const { t, values } = leaf(device, [outputs, inputs], 40);
+    model.weight.copyFrom(t);
+    const gradient = leaf(device, [outputs, inputs], 41);
+    const perturbation = new WeightPerturbation(model, { gamma });
+    perturbation.perturb([gradient.t]);
+    const got = model.weight.detach().mul(1);
+    perturbation.restore();
+    const back = model.weight.detach().mul(1);
+    model.dispose();
+    const normOf = (each: Values): number => Math.hypot(...Array.from(each, Number));
+    const factor = (gamma * normOf(values)) / normOf(gradient.values);
+    const expected = Float64Array.from(values, (w, i) => w + factor * valueAt(gradient.values, i));
+    return [
+      { got, expected },
+      { got: back, expected: values },
+    ];
   },
 };
 
@@ -125,7 +195,17 @@ const METRICS: KernelCase = {
 };
 
 /** Every case, of the engine and of what stands on it. */
-const EVERY_CASE: readonly KernelCase[] = [...KERNEL_CASES, SGD_STEPS, ADAM_STEPS, AVERAGE, ATTACK_STEP, METRICS];
+const EVERY_CASE: readonly KernelCase[] = [
+  ...KERNEL_CASES,
+  SGD_STEPS,
+  ADAM_STEPS,
+  RMSPROP_STEPS,
+  CLIPPING,
+  WEIGHTS_MOVED,
+  AVERAGE,
+  ATTACK_STEP,
+  METRICS,
+];
 
 /**
  * Runs every kernel on `device` and compares it with the CPU in float64: whether this GPU and its driver can be trusted with the

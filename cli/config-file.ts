@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { nearestName } from '../adversarial/objectives/nearest-name.js';
+import { nearestName } from '../engine/nearest-name.js';
 import { FormatError } from '../engine/errors.js';
 import { fileError } from '../node/file-error.js';
 import { CONFIG_VERSION, type TrainConfig } from './config.js';

@@ -2,7 +2,7 @@ import type { Objective, OptionValue, OptionValues } from '../adversarial/object
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import type { Cnn4Init } from '../nn/models/cnn4.js';
-import { StepSchedule, TrapezoidSchedule } from '../nn/optim/schedule.js';
+import { scheduleOf, type Schedule, type ScheduleConfig as NamedSchedule } from '../nn/optim/schedule.js';
 import { UsageError, asUsage } from './errors.js';
 
 /** The names of the datasets that there are. */
@@ -26,13 +26,11 @@ export interface ModelConfig {
   readonly dropout: number;
 }
 
-/**
- * How the learning rate changes: times `gamma` from each epoch of `drops` on, or linearly up and down over the parts `warmup`
- * and `decay` of the run.
- */
-export type ScheduleConfig =
-  | { readonly name: 'step'; readonly drops: readonly number[]; readonly gamma: number }
-  | { readonly name: 'trapezoid'; readonly warmup: number; readonly decay: number };
+/** `T` without what a run's settings hold elsewhere, for each of the schedules. */
+type WithoutRate<T> = T extends unknown ? Omit<T, 'baseLr'> : never;
+
+/** How the learning rate changes; what it starts from is the run's `lr`. */
+export type ScheduleConfig = WithoutRate<NamedSchedule>;
 
 /** Changes whenever an older configuration would mean something else. */
 export const CONFIG_VERSION = 1;
@@ -166,26 +164,20 @@ function resolveTraining({ training }: Preset, options: TrainOptions): TrainConf
     throw new UsageError('--steps and --epochs: give one of them, to say how long to train');
   }
   const own = options.steps === undefined && options.epochs === undefined;
+  const { baseLr, ...schedule } = training.lr.config;
   return {
     steps: options.steps ?? (own ? (training.steps ?? null) : null),
     epochs: options.epochs ?? (own ? (training.epochs ?? null) : null),
     batchSize: options.batchSize ?? training.batchSize,
     optimizer: options.optimizer ?? training.optimizer ?? 'sgd',
-    lr: options.lr ?? training.lr.baseLr,
-    schedule: scheduleConfig(training.lr),
+    lr: options.lr ?? baseLr,
+    schedule,
     momentum: options.momentum ?? training.momentum,
     weightDecay: options.weightDecay ?? training.weightDecay,
   };
 }
 
-function scheduleConfig(schedule: StepSchedule | TrapezoidSchedule): ScheduleConfig {
-  if (schedule instanceof StepSchedule) return { name: 'step', drops: schedule.drops, gamma: schedule.gamma };
-  return { name: 'trapezoid', warmup: schedule.warmup, decay: schedule.decay };
-}
-
 /** The schedule of a configuration. Throws an `ArgumentError` for settings outside their domain. */
-export function makeSchedule({ lr: baseLr, schedule }: TrainConfig['training']): StepSchedule | TrapezoidSchedule {
-  return schedule.name === 'step'
-    ? new StepSchedule({ baseLr, ...schedule })
-    : new TrapezoidSchedule({ baseLr, ...schedule });
+export function makeSchedule({ lr: baseLr, schedule }: TrainConfig['training']): Schedule {
+  return scheduleOf({ ...schedule, baseLr });
 }

@@ -65,14 +65,37 @@ export function settingsOf(config: TrainConfig): Record<string, string> {
 }
 
 function scheduleWords(schedule: ScheduleConfig): string[] {
-  if (schedule.name === 'step') {
-    return schedule.drops.length > 0 ? [`times ${schedule.gamma} at epochs ${schedule.drops.join(', ')}`] : [];
+  switch (schedule.name) {
+    case 'step': {
+      const { drops = [], gamma = 0.1, warmup } = schedule;
+      const dropping = drops.length > 0 ? [`times ${gamma} at epochs ${drops.join(', ')}`] : [];
+      return [...overPart('rising over the first', warmup), ...dropping];
+    }
+    case 'trapezoid':
+      return [
+        ...overPart('rising over the first', schedule.warmup),
+        ...overPart('falling over the last', schedule.decay),
+      ];
+    case 'cosine':
+      return [
+        ...overPart('rising over the first', schedule.warmup),
+        `falling along a cosine to ${number(schedule.minLr ?? 0)}`,
+      ];
+    case 'cyclic': {
+      const { minLr = 0, peak = 0.5 } = schedule;
+      return [`at its peak ${percent(peak)} of the way, ${number(minLr)} at both ends`];
+    }
+    default:
+      return schedule satisfies never;
   }
-  const slopes = [
-    ['rising over the first', schedule.warmup],
-    ['falling over the last', schedule.decay],
-  ] as const;
-  return slopes.flatMap(([words, part]) => (part > 0 ? [`${words} ${Number((100 * part).toPrecision(3))} %`] : []));
+}
+
+function overPart(words: string, part = 0): string[] {
+  return part > 0 ? [`${words} ${percent(part)}`] : [];
+}
+
+function percent(part: number): string {
+  return `${Number((100 * part).toPrecision(3))} %`;
 }
 
 /** A model's settings as a report lists them. */

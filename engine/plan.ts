@@ -63,7 +63,11 @@ export class Plan {
       // Nothing uses it, so any place will do.
       return found ? { buffer: found.buffer, offset: found.offset + range.offset, size: range.size } : range;
     };
-    for (const { range, bytes } of fixed) device.write(home(range), bytes);
+    for (const { range, bytes } of fixed) {
+      const at = home(range);
+      // What nothing uses has no home.
+      if (!isVirtual(at.buffer)) device.write(at, bytes);
+    }
     this.#run = device.prepare(useful.map((command) => relocated(command, home)));
     this.#inputs = inputs.map((range) => {
       const at = home(range);

@@ -29,19 +29,31 @@ export { MODELS, modelEntry, modelNamed, type ModelEntry, type ModelSource } fro
 export { ResNet, resnet18, resnet50, type ResNetBlock, type ResNetOptions } from './models/resnet.js';
 export type { ResidualOptions } from './models/residual.js';
 export { WideResNet, wrn, type WideResNetOptions } from './models/wrn.js';
+export { keepStatistics } from './keep-statistics.js';
 export { Module } from './module.js';
+export { updateBatchNorm } from './update-batch-norm.js';
 export {
+  CosineSchedule,
+  CyclicSchedule,
   StepSchedule,
   TrapezoidSchedule,
+  scheduleOf,
+  type CosineScheduleOptions,
+  type CyclicScheduleOptions,
   type Schedule,
+  type ScheduleConfig,
   type SchedulePlace,
   type StepScheduleOptions,
   type TrapezoidScheduleOptions,
 } from './optim/schedule.js';
 export { Adam, AdamW, type AdamOptions } from './optim/adam.js';
+export { clipGradNorm, clipGradValue, type ClippedGradients } from './optim/clip.js';
 export { EMA, type EMAOptions } from './optim/ema.js';
-export { Optimizer } from './optim/optimizer.js';
+export { Optimizer, type OptimizerStepOptions, type OptimizerStepResult } from './optim/optimizer.js';
+export { RMSprop, type RMSpropOptions } from './optim/rmsprop.js';
+export { ParameterAverage, type ParameterAverageOptions } from './optim/parameter-average.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
+export { SWA, type SWAOptions } from './optim/swa.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict.js';

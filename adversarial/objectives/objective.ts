@@ -138,6 +138,19 @@ export function checkWeight(objective: string, name: string, weight: number): vo
   }
 }
 
+/** What objectives with a plain cross-entropy share. */
+export interface LabelSmoothing {
+  /** Weight of the uniform distribution in the cross-entropy's target, from 0 up, below 1; 0 unless told. */
+  readonly labelSmoothing?: number;
+}
+
+/** Throws an `ArgumentError` unless the share of the uniform distribution is from 0 up, below 1. */
+export function checkLabelSmoothing(objective: string, labelSmoothing: number): void {
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+    throw new ArgumentError(`${objective}: labelSmoothing is ${labelSmoothing}; expected a number from 0 up, below 1`);
+  }
+}
+
 /** Throws an `ArgumentError` unless an option is a finite number above 0. */
 export function checkPositive(objective: string, name: string, value: number): void {
   if (!(value > 0 && value < Infinity)) {
@@ -151,7 +164,7 @@ export function checkChoice(objective: string, name: string, value: string, choi
   throw new ArgumentError(`${objective}: ${name} is '${value}'; expected ${choices.join(' or ')}`);
 }
 
-/** Cross-entropy of uniform predictions: ln C. */
+/** Cross-entropy of uniform predictions: ln C, with smoothed labels too. */
 export function crossEntropyAtUniform(classes: number): number {
   return Math.log(classes);
 }

@@ -7,8 +7,8 @@ import { MIMAE_AT_DEFAULTS, mimaeAT } from './mimae-at.js';
 import { MMA_DEFAULTS, mma } from './mma.js';
 import { mmaFixed } from './mma-fixed.js';
 import type { Objective } from './objective.js';
-import { plain } from './plain.js';
-import { standardAT } from './standard-at.js';
+import { PLAIN_DEFAULTS, plain } from './plain.js';
+import { STANDARD_AT_DEFAULTS, standardAT } from './standard-at.js';
 import { TRADES_DEFAULTS, trades } from './trades.js';
 
 /** An objective that can be asked for by its name. */
@@ -34,8 +34,8 @@ function entry<O extends OptionValues>(
 
 /** Every objective that has a name. */
 export const OBJECTIVES: readonly ObjectiveEntry[] = [
-  entry('plain', 'Cross-entropy of the natural images; no adversary.', {}, () => plain()),
-  entry('standard-at', 'Cross-entropy of adversarial images (Madry et al. 2018).', {}, () => standardAT()),
+  entry('plain', 'Cross-entropy of the natural images; no adversary.', PLAIN_DEFAULTS, plain),
+  entry('standard-at', 'Cross-entropy of adversarial images (Madry et al. 2018).', STANDARD_AT_DEFAULTS, standardAT),
   entry(
     'fast-at',
     'Cross-entropy after one long step from a uniform start (Wong et al. 2020).',

@@ -1,10 +1,18 @@
 import { crossEntropy } from '../../engine/ops/cross-entropy.js';
 import { add, mul } from '../../engine/ops/elementwise.js';
 import { klDivergence } from './losses.js';
-import { checkChoice, checkWeight, crossEntropyAtUniform, needed, type Objective } from './objective.js';
+import {
+  checkChoice,
+  checkLabelSmoothing,
+  checkWeight,
+  crossEntropyAtUniform,
+  needed,
+  type LabelSmoothing,
+  type Objective,
+} from './objective.js';
 
 /** Options of {@link trades}. */
-export interface TradesOptions {
+export interface TradesOptions extends LabelSmoothing {
   /** Weight of the divergence, 0 or more; 6 unless told. (The published code calls it beta.) */
   readonly lambda?: number;
   /**
@@ -15,7 +23,7 @@ export interface TradesOptions {
 }
 
 /** The defaults of {@link trades}: the published code's weight. */
-export const TRADES_DEFAULTS: Required<TradesOptions> = { lambda: 6, passes: 'common' };
+export const TRADES_DEFAULTS: Required<TradesOptions> = { lambda: 6, passes: 'common', labelSmoothing: 0 };
 
 /**
  * TRADES: Zhang, Yu, Jiao, Xing, El Ghaoui and Jordan, "Theoretically principled trade-off between robustness and accuracy",
@@ -26,12 +34,13 @@ export const TRADES_DEFAULTS: Required<TradesOptions> = { lambda: 6, passes: 'co
  * and gradients through both. Its own attack raises KL(p || q), with p of a pass in evaluation mode. Terms, unweighted: `ce` (nats, of
  * the natural images), `kl` (nats).
  *
- * Throws an `ArgumentError` for a weight that is negative or not finite, or unknown `passes`.
+ * Throws an `ArgumentError` for a weight that is negative or not finite, a `labelSmoothing` outside [0, 1), or unknown `passes`.
  */
 export function trades(options: TradesOptions = {}): Objective {
   const settings = { ...TRADES_DEFAULTS, ...options };
   checkWeight('trades', 'lambda', settings.lambda);
   checkChoice('trades', 'passes', settings.passes, ['common', 'original']);
+  checkLabelSmoothing('trades', settings.labelSmoothing);
   const original = settings.passes === 'original';
   return {
     name: 'trades',
@@ -42,7 +51,7 @@ export function trades(options: TradesOptions = {}): Objective {
     loss: (logits, labels) => {
       const natural = needed('trades', 'natural', logits);
       const target = original ? needed('trades', 'naturalAgain', logits) : natural;
-      const ce = crossEntropy(natural, labels);
+      const ce = crossEntropy(natural, labels, { labelSmoothing: settings.labelSmoothing });
       const kl = klDivergence(target, needed('trades', 'adversarial', logits));
       return { total: add(ce, mul(kl, settings.lambda)), terms: { ce, kl } };
     },

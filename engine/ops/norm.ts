@@ -56,6 +56,12 @@ const runningKernel = defineKernel({
   bindings: ['read', 'read', 'write', 'write'],
 });
 
+const weighedKernel = defineKernel({
+  name: 'batch_norm_running',
+  source: runningSource,
+  bindings: ['read', 'read', 'write', 'write', 'read'],
+});
+
 /** How the invocations of a pass divide x = [batch, channels, plane] among themselves. */
 interface Division {
   readonly batch: number;
@@ -346,8 +352,10 @@ export interface BatchNormOptions {
   readonly runningVar: Tensor;
   /** Whether to normalise by the batch's own statistics and update the running ones. */
   readonly training: boolean;
-  /** Weight of the new batch in the running statistics; 0.1 by default. */
-  readonly momentum?: number;
+  /** Weight of the new batch in the running statistics; 0.1 by default. A tensor, f32 of one element, is asked on the GPU. */
+  readonly momentum?: number | Tensor | undefined;
+  /** Whether training moves the running statistics; true by default. */
+  readonly tracking?: boolean;
   /** Added to the variance; 1e-5 by default. */
   readonly eps?: number;
 }
@@ -359,7 +367,7 @@ export interface BatchNormOptions {
  */
 export function batchNorm2d(x: Tensor, options: BatchNormOptions): Tensor {
   if (x.dtype === 'f16') return inF32(x, (widened) => batchNorm2d(widened, options));
-  const { runningMean, runningVar, training, momentum = 0.1, eps = 1e-5 } = options;
+  const { runningMean, runningVar, training, momentum = 0.1, tracking = true, eps = 1e-5 } = options;
   const channels = x.shape[1] ?? 0;
   const weight = options.weight ?? ones([channels], { device: x.device });
   const bias = options.bias ?? zeros([channels], { device: x.device });
@@ -379,13 +387,24 @@ export function batchNorm2d(x: Tensor, options: BatchNormOptions): Tensor {
     );
   }
   const [y, center, variance] = apply(trainOp, [x, weight, bias], { eps });
+  if (!tracking) return nth([y], 0);
+  const weighed = typeof momentum === 'number' ? undefined : momentum;
+  if (weighed) expectScalar(weighed);
+  const buffers = [nth([center], 0), nth([variance], 0), runningMean, runningVar, ...(weighed ? [weighed] : [])];
   x.device.dispatch({
-    kernel: runningKernel,
-    buffers: [nth([center], 0).range, nth([variance], 0).range, runningMean.range, runningVar.range],
-    uniforms: [channels, float(momentum), float(count / (count - 1))],
+    kernel: weighed ? weighedKernel : runningKernel,
+    constants: { WEIGHED: weighed !== undefined },
+    buffers: buffers.map((tensor) => tensor.range),
+    uniforms: [channels, float(typeof momentum === 'number' ? momentum : 0), float(count / (count - 1))],
     workgroups: [Math.ceil(channels / 64)],
   });
   runningMean.markWritten();
   runningVar.markWritten();
   return nth([y], 0);
+}
+
+function expectScalar(momentum: Tensor): void {
+  expectDType('batchNorm2d: momentum', [momentum], 'f32');
+  if (momentum.size === 1) return;
+  throw new ShapeError(`batchNorm2d: momentum of shape ${formatShape(momentum.shape)}; expected one element`);
 }

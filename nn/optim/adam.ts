@@ -2,9 +2,10 @@ import adamSource from '../../shaders/adam.wgsl';
 import { float } from '../../engine/dtype.js';
 import { ArgumentError } from '../../engine/errors.js';
 import { defineKernel, strideWorkgroups } from '../../engine/kernel.js';
-import { Tensor } from '../../engine/tensor.js';
+import type { Tensor } from '../../engine/tensor.js';
 import type { SafetensorsTensor } from '../safetensors.js';
-import { StateDictError, loadTensors, stateMap, type StateDict } from '../state-dict.js';
+import type { StateDict } from '../state-dict.js';
+import { OptimizerState } from './optimizer-state.js';
 import { Optimizer, checkFactor } from './optimizer.js';
 
 const kernel = defineKernel({ name: 'adam', source: adamSource, bindings: ['read', 'write', 'write', 'write'] });
@@ -29,8 +30,7 @@ abstract class AdamFamily extends Optimizer {
   readonly #name: string;
   /** Whether weight decay shrinks the parameters themselves. */
   readonly #decoupled: boolean;
-  readonly #averages: readonly { readonly name: string; readonly arena: Tensor; readonly views: readonly Tensor[] }[];
-  #steps = 0;
+  readonly #state: OptimizerState;
 
   protected constructor(name: string, decoupled: boolean, parameters: readonly Tensor[], options: AdamOptions) {
     const { lr = 1e-3, betas = [0.9, 0.999], eps = 1e-8, weightDecay = 0 } = options;
@@ -43,10 +43,7 @@ abstract class AdamFamily extends Optimizer {
     this.betas = betas;
     this.eps = checkFactor(name, 'eps', eps);
     this.weightDecay = checkFactor(name, 'weightDecay', weightDecay);
-    this.#averages = ['exp_avg', 'exp_avg_sq'].map((each) => {
-      const arena = this.arena.zeros();
-      return { name: each, arena, views: this.arena.views(arena) };
-    });
+    this.#state = new OptimizerState(this.arena, ['exp_avg', 'exp_avg_sq']);
   }
 
   protected update(): void {
@@ -54,9 +51,9 @@ abstract class AdamFamily extends Optimizer {
     const decoupled = this.#decoupled;
     const [first, second] = betas;
     const step = arena.device.perRun(() => {
-      this.#steps++;
-      const rate = this.lr / (1 - first ** this.#steps);
-      const scale = Math.sqrt(1 - second ** this.#steps);
+      const steps = ++this.#state.steps;
+      const rate = this.lr / (1 - first ** steps);
+      const scale = Math.sqrt(1 - second ** steps);
       return { rate, scale, decay: decoupled ? 1 - this.lr * weightDecay : weightDecay };
     });
     const asked = (['rate', 'scale', 'decay'] as const).map((name) => () => float(step()[name]));
@@ -64,7 +61,7 @@ abstract class AdamFamily extends Optimizer {
     arena.device.dispatch({
       kernel,
       constants: { DECOUPLED: decoupled },
-      buffers: [arena.gradients, arena.values, ...this.#averages.map((average) => average.arena.range)],
+      buffers: [arena.gradients, arena.values, ...this.#state.ranges],
       uniforms: [arena.vectors, rate, scale, ...[eps, first, 1 - first, second, 1 - second].map(float), decay],
       workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
       label: this.#name,
@@ -73,58 +70,19 @@ abstract class AdamFamily extends Optimizer {
 
   /** Under `<index>.exp_avg` and `<index>.exp_avg_sq` the averages of each parameter, under `<index>.step` the steps taken. */
   stateDict(): Map<string, Tensor | SafetensorsTensor> {
-    const step: SafetensorsTensor = { dtype: 'F32', shape: [], data: Float32Array.of(this.#steps) };
-    return new Map<string, Tensor | SafetensorsTensor>(
-      this.parameters.flatMap((_, index) => [[`${index}.step`, step] as const, ...this.#averagesOf(index)]),
-    );
-  }
-
-  #averagesOf(index: number): [string, Tensor][] {
-    return this.#averages.flatMap(({ name, views }) =>
-      views.slice(index, index + 1).map((view): [string, Tensor] => [`${index}.${name}`, view]),
-    );
+    return this.#state.dict();
   }
 
   /** Overwrites averages and steps. @throws StateDictError where names, shapes or dtypes differ; nothing is changed then */
   loadStateDict(state: StateDict): void {
-    const what = `${this.#name}.loadStateDict`;
-    const given = new Map(stateMap(state));
-    const names = this.parameters.map((_, index) => `${index}.step`);
-    const steps = stepsOf(what, given, names);
-    for (const name of names) given.delete(name);
-    const averages = new Map(this.parameters.flatMap((_, index) => this.#averagesOf(index)));
-    loadTensors(what, averages, given);
-    this.#steps = steps;
+    this.#state.load(`${this.#name}.loadStateDict`, state);
   }
 
   /** Frees the optimiser's buffers; the parameters live on. */
   override dispose(): void {
-    for (const { arena, views } of this.#averages) {
-      for (const tensor of [...views, arena]) tensor.dispose();
-    }
+    this.#state.dispose();
     super.dispose();
   }
-}
-
-/** The steps taken, which have to be the same for all parameters, and on the CPU. */
-function stepsOf(
-  what: string,
-  given: ReadonlyMap<string, Tensor | SafetensorsTensor>,
-  names: readonly string[],
-): number {
-  const missing = names.filter((name) => !given.has(name));
-  if (missing.length > 0) throw new StateDictError(what, { missing, unexpected: [] }, []);
-  const counts = names.map((name) => {
-    const value = given.get(name);
-    return value && !(value instanceof Tensor) && value.data.length === 1 ? Number(value.data[0]) : Number.NaN;
-  });
-  const [steps = 0] = counts;
-  const wrong = names.filter((_, index) => counts[index] !== steps || !Number.isInteger(steps) || steps < 0);
-  if (wrong.length > 0) {
-    const mismatched = wrong.map((name) => `${name} is not a count on the CPU, the same for every parameter`);
-    throw new StateDictError(what, { missing: [], unexpected: [] }, mismatched);
-  }
-  return steps;
 }
 
 /**

@@ -4,9 +4,8 @@ import { ArgumentError, ShapeError } from '../../engine/errors.js';
 import type { BufferRange } from '../../engine/kernel.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
-
-/** Ranges of a buffer that kernels bind start at multiples of this many bytes. */
-const ALIGNMENT = 256;
+import { clipFlatNorm } from './clip.js';
+import { layOut } from './flat-layout.js';
 
 /**
  * Parameters laid side by side in one buffer, and their gradients in another, so that one dispatch updates them all. The gaps
@@ -28,13 +27,9 @@ export class ParameterArena {
   constructor(owner: string, parameters: readonly Tensor[]) {
     this.device = checkParameters(owner, parameters);
     this.parameters = [...parameters];
-    let bytes = 0;
-    this.#offsets = parameters.map((parameter) => {
-      const offset = bytes;
-      bytes += Math.ceil(parameter.bytes / ALIGNMENT) * ALIGNMENT;
-      return offset;
-    });
-    this.#bytes = Math.max(bytes, ALIGNMENT);
+    const { offsets, bytes } = layOut(parameters);
+    this.#offsets = offsets;
+    this.#bytes = bytes;
     this.#values = this.zeros();
     this.#gradients = this.zeros();
     parameters.forEach((parameter, index) => {
@@ -88,6 +83,11 @@ export class ParameterArena {
       const offset = this.#offsets[index] ?? 0;
       this.device.copy(gradient.range, { buffer, offset, size: gradient.bytes }, gradient.bytes);
     });
+  }
+
+  /** Clips what `gather` put side by side to a norm of `maxNorm`; gives the norm before, f32 `[]`. */
+  clip(maxNorm: number): Tensor {
+    return clipFlatNorm(this.#gradients, maxNorm);
   }
 
   #check(owner: string, gradients: readonly (Tensor | null)[]): void {

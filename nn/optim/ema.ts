@@ -1,115 +1,38 @@
-import source from '../../shaders/ema.wgsl';
-import { float } from '../../engine/dtype.js';
 import { ArgumentError } from '../../engine/errors.js';
-import { defineKernel, strideWorkgroups, type Word } from '../../engine/kernel.js';
-import { Tensor } from '../../engine/tensor.js';
-import type { SafetensorsTensor } from '../safetensors.js';
-import { StateDictError, loadTensors, stateMap, type StateDict } from '../state-dict.js';
 import type { ParameterArena } from './arena.js';
-
-const updateKernel = defineKernel({ name: 'ema', source, bindings: ['read', 'write'] });
-const swapKernel = defineKernel({ name: 'ema', source, bindings: ['write', 'write'] });
+import { ParameterAverage, type ParameterAverageOptions } from './parameter-average.js';
 
 /** Options of {@link EMA}. */
-export interface EMAOptions {
+export interface EMAOptions extends ParameterAverageOptions {
   /** The share of the average that an update keeps, in [0, 1); 0.999 unless told. */
   readonly decay?: number;
+  /**
+   * Whether the share grows with the updates t = 0, 1, ... since averaging began, as min(decay, (1 + t) / (10 + t)), so that early
+   * parameters are soon forgotten; false unless told.
+   */
+  readonly warmup?: boolean;
 }
 
-/** Under which `stateDict` counts the updates, as PyTorch's `AveragedModel` does. */
-const COUNT = 'n_averaged';
-
 /**
- * An exponential moving average of an optimiser's parameters, in one dispatch whatever their number: PyTorch's `AveragedModel` with
- * `get_ema_multi_avg_fn(decay)`. The first update takes the parameters as they are, each later one
- * average = decay average + (1 - decay) p. Made by {@link Optimizer.average}.
+ * An exponential moving average of an optimiser's parameters: PyTorch's `AveragedModel` with `get_ema_multi_avg_fn(decay)`. The first
+ * `start` updates take the parameters as they are, each later one average = decay average + (1 - decay) p. Made by
+ * {@link Optimizer.average}.
  */
-export class EMA {
+export class EMA extends ParameterAverage {
   readonly decay: number;
-  readonly #arena: ParameterArena;
-  readonly #averages: Tensor;
-  readonly #views: readonly Tensor[];
-  #updates = 0;
+  readonly warmup: boolean;
 
-  /** @throws ArgumentError for a decay outside [0, 1) */
-  constructor(arena: ParameterArena, { decay = 0.999 }: EMAOptions = {}) {
-    if (!(decay >= 0 && decay < 1))
+  /** @throws ArgumentError for a decay outside [0, 1), or a start that is not an integer from 1 up */
+  constructor(arena: ParameterArena, { decay = 0.999, warmup = false, ...options }: EMAOptions = {}) {
+    if (!(decay >= 0 && decay < 1)) {
       throw new ArgumentError(`EMA: decay is ${decay}; expected a number from 0 up, below 1`);
-    this.decay = decay;
-    this.#arena = arena;
-    this.#averages = arena.zeros();
-    this.#views = arena.views(this.#averages);
-  }
-
-  /** The averages, of the parameters' shapes and in their order; zeros before the first update. */
-  get averages(): readonly Tensor[] {
-    return this.#views;
-  }
-
-  /**
-   * Records one update by the parameters as they are now; to be called after the optimiser's step.
-   *
-   * @throws ArgumentError where a parameter has left for another optimiser
-   */
-  update(): void {
-    const weight = this.#arena.device.perRun(() => (this.#updates++ === 0 ? 1 : 1 - this.decay));
-    this.#dispatch(false, () => float(weight()));
-  }
-
-  /**
-   * Exchanges the parameters with their averages: to evaluate the average, and once more to go on training.
-   *
-   * @throws ArgumentError before the first update, or where a parameter has left for another optimiser
-   */
-  swap(): void {
-    if (this.#updates === 0) throw new ArgumentError('EMA.swap: there is no average yet; update it first');
-    this.#dispatch(true, 0);
-    this.#arena.markWritten();
-  }
-
-  #dispatch(swap: boolean, weight: Word): void {
-    const { device, values, vectors } = this.#arena;
-    this.#arena.checkHome('EMA');
-    device.dispatch({
-      kernel: swap ? swapKernel : updateKernel,
-      constants: { SWAP: swap },
-      buffers: [values, this.#averages.range],
-      uniforms: [vectors, weight],
-      workgroups: strideWorkgroups(vectors, device.caps),
-      label: swap ? 'EMA swap' : 'EMA',
-    });
-  }
-
-  /** Under `<index>` the average of each parameter, under `n_averaged` the updates so far. */
-  stateDict(): Map<string, Tensor | SafetensorsTensor> {
-    const count: SafetensorsTensor = { dtype: 'F32', shape: [], data: Float32Array.of(this.#updates) };
-    return new Map<string, Tensor | SafetensorsTensor>([
-      [COUNT, count],
-      ...this.#views.map((view, index) => [String(index), view] as const),
-    ]);
-  }
-
-  /** Overwrites the averages. @throws StateDictError where names, shapes or dtypes differ; nothing is changed then */
-  loadStateDict(state: StateDict): void {
-    const what = 'EMA.loadStateDict';
-    const given = new Map(stateMap(state));
-    const count = given.get(COUNT);
-    if (!count) throw new StateDictError(what, { missing: [COUNT], unexpected: [] }, []);
-    const updates = !(count instanceof Tensor) && count.data.length === 1 ? Number(count.data[0]) : Number.NaN;
-    if (!Number.isInteger(updates) || updates < 0) {
-      throw new StateDictError(what, { missing: [], unexpected: [] }, [`${COUNT} is not a count on the CPU`]);
     }
-    given.delete(COUNT);
-    loadTensors(what, new Map(this.#views.map((view, index) => [String(index), view])), given);
-    this.#updates = updates;
+    super('EMA', arena, options);
+    this.decay = decay;
+    this.warmup = warmup;
   }
 
-  /** Frees the averages. */
-  dispose(): void {
-    for (const tensor of [...this.#views, this.#averages]) tensor.dispose();
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
+  protected weightAt(t: number): number {
+    return 1 - (this.warmup ? Math.min(this.decay, (1 + t) / (10 + t)) : this.decay);
   }
 }

@@ -3,7 +3,21 @@ import type { Tensor } from '../../engine/tensor.js';
 import type { SafetensorsTensor } from '../safetensors.js';
 import type { StateDict } from '../state-dict.js';
 import { ParameterArena } from './arena.js';
+import { checkLimit } from './clip.js';
 import { EMA, type EMAOptions } from './ema.js';
+import { SWA, type SWAOptions } from './swa.js';
+
+/** Options of `Optimizer.step`. */
+export interface OptimizerStepOptions {
+  /** Clips the gradients to this L2 norm of all of them together, above 0, as `clipGradNorm`; Infinity only measures. */
+  readonly maxNorm?: number | undefined;
+}
+
+/** What `Optimizer.step` gives. */
+export interface OptimizerStepResult {
+  /** The gradients' norm before clipping, f32 `[]`, where there was a `maxNorm`. */
+  readonly gradientNorm?: Tensor;
+}
 
 /**
  * What every optimiser is: parameters in one flat arena, a learning rate, and a step of one dispatch over all of them. An optimiser
@@ -39,12 +53,19 @@ export abstract class Optimizer {
    * One step with one gradient per parameter, as `grad(loss, parameters)` gives them; without, with those that `backward()` left
    * in the parameters' `grad`.
    *
-   * @throws ArgumentError where a gradient is missing, ShapeError where one has another shape than its parameter
+   * @throws ArgumentError where a gradient is missing, or for a `maxNorm` that is not above 0; ShapeError where a gradient has another
+   * shape than its parameter
    */
-  step(gradients: readonly (Tensor | null)[] = this.parameters.map((parameter) => parameter.grad)): void {
+  step(
+    gradients: readonly (Tensor | null)[] = this.parameters.map((parameter) => parameter.grad),
+    { maxNorm }: OptimizerStepOptions = {},
+  ): OptimizerStepResult {
+    if (maxNorm !== undefined) checkLimit(this.#name, 'maxNorm', maxNorm);
     this.arena.gather(this.#name, gradients);
+    const result = maxNorm === undefined ? {} : { gradientNorm: this.arena.clip(maxNorm) };
     this.update();
     this.arena.markWritten();
+    return result;
   }
 
   /** Records the update by the arena's gradients. */
@@ -65,6 +86,15 @@ export abstract class Optimizer {
    */
   average(options: EMAOptions = {}): EMA {
     return new EMA(this.arena, options);
+  }
+
+  /**
+   * The plain mean of the parameters over its updates, of its own memory.
+   *
+   * @throws ArgumentError for a start that is not an integer from 1 up
+   */
+  averageEqually(options: SWAOptions = {}): SWA {
+    return new SWA(this.arena, options);
   }
 
   /**

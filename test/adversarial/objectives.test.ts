@@ -51,7 +51,41 @@ const batch = (): [Tensor, Tensor, Tensor] => [
   ),
 ];
 
+/** The objectives with a plain cross-entropy. */
+const SMOOTHED = ['plain', 'standard-at', 'fast-at', 'alp', 'trades'];
+
+/** -sum_k t_k ln softmax(z)_k with t = (1 - s) onehot + s / C, averaged over the rows, by its definition. */
+function smoothedCrossEntropy(logits: ArrayLike<number>, labels: ArrayLike<number>, s: number): number {
+  let total = 0;
+  for (let row = 0; row < M; row++) {
+    const z = Array.from({ length: CLASSES }, (_, k) => logits[row * CLASSES + k] ?? NaN);
+    const normalizer = Math.log(z.reduce((sum, value) => sum + Math.exp(value), 0));
+    z.forEach((value, k) => (total -= ((k === labels[row] ? 1 - s : 0) + s / CLASSES) * (value - normalizer)));
+  }
+  return total / M;
+}
+
 describe('objectives', () => {
+  it.each(SMOOTHED)('%s smooths the labels of its cross-entropy, and of nothing else', async (name) => {
+    await device.scope(async () => {
+      const [natural, adversarial, labels] = batch();
+      const z = await (['plain', 'trades'].includes(name) ? natural : adversarial).floats();
+      const rows = await labels.data();
+      const hard = objectiveNamed(name).loss({ natural, adversarial }, labels);
+      for (const labelSmoothing of [0.1, 0.6]) {
+        const { total, terms } = objectiveNamed(name, { labelSmoothing }).loss({ natural, adversarial }, labels);
+        const { ce, ...others } = terms;
+        const expected = smoothedCrossEntropy(z, rows, labelSmoothing);
+        expect(Math.abs(((await ce?.item()) ?? NaN) - expected)).toBeLessThan(4e-6 * expected);
+        const moved = expected - smoothedCrossEntropy(z, rows, 0);
+        expect((await total.item()) - (await hard.total.item())).toBeCloseTo(moved, 4);
+        for (const [term, value] of Object.entries(others)) {
+          expect(await value.item()).toBe(await hard.terms[term]?.item());
+        }
+      }
+    });
+  });
+
   it('are their formulas, term by term', async () => {
     await device.scope(async () => {
       const [natural, adversarial, labels] = batch();
@@ -131,7 +165,8 @@ describe('objectives', () => {
       const [, , labels] = batch();
       const logits = zeros([M, CLASSES], { device });
       const named = OBJECTIVES.map(({ name }) => objectiveNamed(name));
-      for (const objective of [...named, mimaeAT({ classification: 'ce' })]) {
+      const smoothed = SMOOTHED.map((name) => objectiveNamed(name, { labelSmoothing: 0.3 }));
+      for (const objective of [...named, ...smoothed, mimaeAT({ classification: 'ce' })]) {
         const { term = '', atUniform } = objective.classification ?? {};
         const { terms } = objective.loss({ natural: logits, adversarial: logits }, labels, zeros([M], { device }));
         expect(await terms[term]?.item(), objective.name).toBeCloseTo(atUniform?.(CLASSES) ?? NaN, 5);

@@ -152,7 +152,7 @@ describe('resolveConfig', () => {
     expect(config.model).toMatchObject({ name: 'cnn4', width: 0.5, classes: 10, dropout: 0 });
     const paper = resolveConfig(PRESETS.mnist.paper, nothing);
     expect(paper.training).toMatchObject({ steps: null, epochs: 100, lr: 0.01 });
-    expect(paper.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
+    expect(paper.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
     expect(paper.attack).toEqual({ eps: 0.3, steps: 10, stepSize: 0.01, rampFraction: 0, start: 'normal' });
   });
 
@@ -200,7 +200,7 @@ describe('resolveConfig', () => {
       attack: { eps: 0.3, steps: 40, stepSize: 0.01, start: 'normal', rampFraction: 0 },
       training: { epochs: 100, batchSize: 128, optimizer: 'sgd', lr: 0.01, momentum: 0.9, weightDecay: 0 },
     });
-    expect(trades.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
+    expect(trades.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
     const madry = resolveConfig(presetNamed('original', 'standard-at'), { ...nothing, objective: 'standard-at' });
     expect(madry.attack.start).toBe('uniform');
     expect(madry.training).toMatchObject({ steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 });
@@ -222,6 +222,6 @@ describe('resolveConfig', () => {
 
   it("gives another objective none of the preset's options", () => {
     const config = resolveConfig(PRESETS.mnist.recommended, { ...nothing, objective: 'standard-at' });
-    expect(config.objective).toEqual({ name: 'standard-at', options: {} });
+    expect(config.objective).toEqual({ name: 'standard-at', options: { labelSmoothing: 0 } });
   });
 });

@@ -218,6 +218,15 @@ describe('what a compiled function goes by', () => {
     compiled.dispose();
   });
 
+  it('constants that nothing comes of are left out', async () => {
+    const compiled = compile((x: Tensor) => {
+      tensor([1, 2, 3], { device }).mul(2);
+      return x.add(tensor([4], { device }));
+    });
+    for (const value of [1, 2]) expect(await compiled(tensor([value], { device })).item()).toBe(value + 4);
+    compiled.dispose();
+  });
+
   it('constants are what they were, also where they are changed on the way', async () => {
     const compiled = compile((x: Tensor) => {
       const a = tensor([1, 2, 3], { device });

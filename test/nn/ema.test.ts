@@ -64,6 +64,27 @@ describe('EMA', () => {
     got.forEach((value, i) => expect(Math.abs(value - (expected[i] ?? NaN))).toBeLessThan(5 * 3 * 4 * 2 ** -24));
   });
 
+  it('keeps min(decay, (1 + t) / (10 + t)) in its warm-up, t from 0 with the first update after `start`', async () => {
+    const parameters = SHAPES.map((shape, index) => draw(shape, index + 1));
+    const optimizer = new SGD(parameters, { lr: LR });
+    const ema = optimizer.average({ decay: 0.25, warmup: true, start: 2 });
+    const step = compile((...gradients: readonly Tensor[]) => {
+      optimizer.step(gradients);
+      ema.update();
+    });
+    let expected: number[] = [];
+    for (const [index, kept] of [0, 0, 1 / 10, 2 / 11, 3 / 12, 0.25, 0.25].entries()) {
+      step(...gradientsOf(index + 1));
+      const now = await valuesOf(parameters);
+      expected = now.map((p, i) => (kept === 0 ? p : kept * (expected[i] ?? NaN) + (1 - kept) * p));
+      const got = await valuesOf(ema.averages);
+      expect(got.filter((value, i) => !(Math.abs(value - (expected[i] ?? NaN)) < 15 * 4 * 2 ** -24))).toEqual([]);
+      if (kept === 0) expect(got).toEqual(now);
+    }
+    expect(() => optimizer.average({ start: 0 })).toThrow(/EMA: start is 0; expected an integer from 1 up/);
+    step.dispose();
+  });
+
   it('takes one dispatch an update over all parameters, and no new memory', async () => {
     const each = setting();
     advance(each, 1, 1);

@@ -13,7 +13,8 @@
 import { readFileSync } from 'node:fs';
 
 /** The groups of golden values; each is `test/fixtures/<name>.json` with `<name>.bin`. */
-export type GoldenGroupName = 'losses' | 'ops' | 'optim' | 'nets' | 'models' | 'train' | 'mimae_step' | 'attacks';
+export type GoldenGroupName =
+  'losses' | 'ops' | 'optim' | 'rmsprop' | 'nets' | 'models' | 'train' | 'mimae_step' | 'attacks';
 
 /** One stored array (a scalar has shape `[]`), in C order. */
 export interface GoldenTensor {
