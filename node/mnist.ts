@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { mnist } from '../data/mnist.js';
-import type { NamedBytes } from '../data/idx.js';
+import type { NamedBytes } from '../data/gzip.js';
 import { ArgumentError } from '../engine/errors.js';
 import { fileError, readBytes } from './files.js';
 
