@@ -10,6 +10,7 @@ export * from './data/gzip.js';
 export * from './data/idx.js';
 export * from './data/loader.js';
 export * from './data/mnist.js';
+export * from './data/resize.js';
 export * from './data/shapes32.js';
 export * from './data/split.js';
 export * from './data/tar.js';

@@ -45,9 +45,10 @@ export function addTrainCommand(program: Command, run: RunCommand): void {
 /** `bulwark train`; returns the exit code. */
 export async function train(options: Options, context: Context): Promise<number> {
   const preset = asUsage(() => presetNamed(options.preset, options.objective));
-  const config = resolveConfig(preset, options);
-  const place = await chooseFolder(options.out, config.objective.name, options.force);
+  const resolved = resolveConfig(preset, options);
+  const place = await chooseFolder(options.out, resolved.objective.name, options.force);
   const data = await loadData(options);
+  const config = { ...resolved, model: { ...resolved.model, classes: data.training.classes } };
   const opened = await openComputingDevice(options.adapter);
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
