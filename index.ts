@@ -5,6 +5,8 @@ export * from './nn/index.js';
 export * from './data/augmentation.js';
 export * from './data/cifar.js';
 export * from './data/cifar-classes.js';
+export * from './data/color-jitter.js';
+export * from './data/cutout.js';
 export * from './data/dataset.js';
 export * from './data/gzip.js';
 export * from './data/idx.js';
