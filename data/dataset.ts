@@ -14,6 +14,8 @@ export interface DatasetContents {
   /** Number of examples first, then the shape of one: [n, channels, height, width] for images. */
   readonly shape: readonly number[];
   readonly classes: number;
+  /** A name for each class, in the order of their numbers. */
+  readonly classNames?: readonly string[] | undefined;
 }
 
 /** float32 of byte / 255. */
@@ -27,6 +29,8 @@ export class Dataset {
   /** [n, ...]: the number of examples, then the shape of one. */
   readonly shape: readonly number[];
   readonly classes: number;
+  /** A name for each class, where they have names. */
+  readonly classNames: readonly string[] | undefined;
   /** Number of examples. */
   readonly size: number;
   /** Elements of one example. */
@@ -34,10 +38,10 @@ export class Dataset {
 
   /**
    * @throws ArgumentError naming the example and what is wrong with it: a pixel outside [0, 1], a label that is no
-   * class, or counts that do not fit together
+   * class, class names that are not one to each class, or counts that do not fit together
    */
   constructor(contents: DatasetContents) {
-    const { name, images, labels, shape, classes } = contents;
+    const { name, images, labels, shape, classes, classNames } = contents;
     const [size, ...rest] = shape;
     if (size === undefined || !shape.every((length) => Number.isInteger(length) && length >= 0)) {
       throw new ArgumentError(`${name}: shape [${shape.join(', ')}] is not [number of examples, ...their shape]`);
@@ -45,10 +49,14 @@ export class Dataset {
     if (!Number.isInteger(classes) || classes < 1) {
       throw new ArgumentError(`${name}: ${classes} classes; expected an integer from 1 up`);
     }
+    if (classNames !== undefined && classNames.length !== classes) {
+      throw new ArgumentError(`${name}: ${classes} classes but ${classNames.length} class names`);
+    }
     this.name = name;
     this.images = images;
     this.shape = [...shape];
     this.classes = classes;
+    this.classNames = classNames && [...classNames];
     this.size = size;
     this.exampleSize = rest.reduce((product, length) => product * length, 1);
     if (images.length !== size * this.exampleSize) {
@@ -80,7 +88,8 @@ export class Dataset {
       images.set(this.images.subarray(index * exampleSize, (index + 1) * exampleSize), i * exampleSize);
       labels[i] = this.labels[index] ?? 0;
     }
-    return new Dataset({ name, images, labels, shape: [indices.length, ...this.exampleShape], classes: this.classes });
+    const { classes, classNames } = this;
+    return new Dataset({ name, images, labels, shape: [indices.length, ...this.exampleShape], classes, classNames });
   }
 
   /**
@@ -99,6 +108,7 @@ export class Dataset {
       labels: this.labels.subarray(0, n),
       shape: [n, ...this.exampleShape],
       classes: this.classes,
+      classNames: this.classNames,
     });
   }
 

@@ -3,12 +3,7 @@
  * type, a byte for the number of axes, each axis as a big-endian u32, then the elements, row-major and big-endian.
  */
 import { FormatError } from '../engine/errors.js';
-
-/** A file that was read already: its bytes, and the name that error messages give it. */
-export interface NamedBytes {
-  readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
+import { gunzip, isGzip, type NamedBytes } from './gzip.js';
 
 /** The contents of an IDX file. */
 export interface IdxArray {
@@ -30,26 +25,6 @@ const TYPES: ReadonlyMap<number, { type: IdxType; bytes: number }> = new Map([
   [0x0d, { type: 'f32', bytes: 4 }],
   [0x0e, { type: 'f64', bytes: 8 }],
 ]);
-
-/** Whether the bytes begin as a gzip stream does (RFC 1952: 1f 8b). */
-export function isGzip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
-}
-
-/**
- * The contents of a gzip file.
- * @throws FormatError where it is cut short or damaged
- */
-export async function gunzip({ name, bytes }: NamedBytes): Promise<NamedBytes> {
-  try {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-    return { name, bytes: new Uint8Array(await new Response(stream).arrayBuffer()) };
-  } catch (cause) {
-    throw new FormatError(`${name}: the gzip stream of ${bytes.length} bytes is cut short or damaged; fetch it again`, {
-      cause,
-    });
-  }
-}
 
 /**
  * Parses an IDX file, gzipped or not.

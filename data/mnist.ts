@@ -1,6 +1,7 @@
 import { FormatError } from '../engine/errors.js';
 import { Dataset } from './dataset.js';
-import { isGzip, readIdx, type IdxArray, type NamedBytes } from './idx.js';
+import { isGzip, type NamedBytes } from './gzip.js';
+import { readIdx, type IdxArray } from './idx.js';
 
 /** One half (training or test) of a dataset in MNIST's format: two IDX files, gzipped or not. */
 export interface MnistSource {
@@ -8,7 +9,26 @@ export interface MnistSource {
   readonly labels: NamedBytes;
   /** Names the dataset; 'mnist' unless told. */
   readonly name?: string | undefined;
+  /** Names of the ten classes; the digits unless told. */
+  readonly classNames?: readonly string[] | undefined;
 }
+
+/** The classes of MNIST: the digits. */
+export const MNIST_CLASSES: readonly string[] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+
+/** The classes of Fashion-MNIST (Xiao, Rasul and Vollgraf, "Fashion-MNIST", 2017, table 2), in the order of their labels. */
+export const FASHION_MNIST_CLASSES: readonly string[] = [
+  'T-shirt/top',
+  'Trouser',
+  'Pullover',
+  'Dress',
+  'Coat',
+  'Sandal',
+  'Shirt',
+  'Sneaker',
+  'Bag',
+  'Ankle boot',
+];
 
 const CLASSES = 10;
 const SIDE = 28;
@@ -38,8 +58,9 @@ export async function mnist(source: MnistSource): Promise<Dataset> {
         `labels are 0 .. ${CLASSES - 1}`,
     );
   }
-  const { name = 'mnist' } = source;
-  return new Dataset({ name, images: pixels, labels: classes, shape: [count, 1, SIDE, SIDE], classes: CLASSES });
+  const { name = 'mnist', classNames = MNIST_CLASSES } = source;
+  const shape = [count, 1, SIDE, SIDE];
+  return new Dataset({ name, images: pixels, labels: classes, shape, classes: CLASSES, classNames });
 }
 
 function fileNote({ bytes }: NamedBytes): string {

@@ -17,7 +17,7 @@ export type U64 = readonly [low: number, high: number];
  * What the streams of one seed are for. Each purpose has streams of its own, so that a model with one more dropout
  * layer, say, sees its data in the same order as before.
  */
-export const PURPOSES = ['general', 'init', 'shuffle', 'augmentation', 'start', 'dropout'] as const;
+export const PURPOSES = ['general', 'init', 'shuffle', 'augmentation', 'start', 'dropout', 'data'] as const;
 
 /** One of {@link PURPOSES}. */
 export type Purpose = (typeof PURPOSES)[number];

@@ -10,8 +10,8 @@ import { constants, homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
+import { readTar } from '../data/tar.js';
 import { ArgumentError, FormatError, NoAdapterError } from '../engine/errors.js';
-import { readTar } from './archive.js';
 
 /** The npm package that carries the driver. */
 export const DRIVER_PACKAGE = '@sparticuz/chromium';
@@ -68,9 +68,9 @@ function isComplete(folder: string): boolean {
 }
 
 async function driverFiles(packed: Uint8Array, archive: string): Promise<Map<string, Uint8Array>> {
-  let tar: Uint8Array;
+  let tar: Uint8Array<ArrayBuffer>;
   try {
-    tar = await promisify(brotliDecompress)(packed);
+    tar = new Uint8Array(await promisify(brotliDecompress)(packed));
   } catch (cause) {
     throw new FormatError(
       `${archive}: damaged or cut short after ${packed.length} bytes; install ${DRIVER_PACKAGE} again`,

@@ -108,14 +108,17 @@ export async function reopenRunFolder(path: string): Promise<FolderLock> {
 }
 
 /**
- * Makes a folder and those above it. Node's own recursive `mkdir` never returns where a file system such as /proc
- * refuses.
+ * Makes a folder and those above it, where they are not there. Node's own recursive `mkdir` never returns where a file system such as
+ * /proc refuses. Throws what the file system does.
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   if (await exists(path)) return;
   const parent = dirname(path);
   if (!(await exists(parent))) await makeFolder(parent);
-  await mkdir(path);
+  await mkdir(path).catch((cause: unknown) => {
+    // Another process may have made it just now.
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

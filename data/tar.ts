@@ -1,11 +1,12 @@
-/** Reading of tar archives, as far as a driver in one needs it: regular files of the ustar format (POSIX.1-1988). */
+/** Reading of tar archives: regular files of the ustar format (POSIX.1-1988). */
 import { FormatError } from '../engine/errors.js';
+import { gunzip, isGzip, type NamedBytes } from './gzip.js';
 
 /** One regular file of an archive. */
 export interface ArchiveFile {
   /** The path as the archive has it: check it before it becomes a path on disk. */
   readonly path: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 const BLOCK = 512;
@@ -26,7 +27,7 @@ const FIELD = {
  * @param name what errors call the archive
  * @throws FormatError, with the byte, where a header is broken or the archive ends before it should
  */
-export function readTar(bytes: Uint8Array, name: string): ArchiveFile[] {
+export function readTar(bytes: Uint8Array<ArrayBuffer>, name: string): ArchiveFile[] {
   const files: ArchiveFile[] = [];
   let at = 0;
   for (;;) {
@@ -50,6 +51,25 @@ export function readTar(bytes: Uint8Array, name: string): ArchiveFile[] {
     }
     at = start + Math.ceil(size / BLOCK) * BLOCK;
   }
+}
+
+/**
+ * Files of a tar archive, gzipped or not, in the order of `names`: each is the one of that name in whatever folder of the archive. They
+ * share the unpacked archive's memory, and are called `<archive>: <path>`.
+ *
+ * @throws FormatError where the archive is damaged or holds no such file
+ */
+export async function filesOfTar(archive: NamedBytes, names: readonly string[]): Promise<NamedBytes[]> {
+  const { bytes } = isGzip(archive.bytes) ? await gunzip(archive) : archive;
+  const files = readTar(bytes, archive.name);
+  return names.map((name) => {
+    const found = files.find(({ path }) => path === name || path.endsWith(`/${name}`));
+    if (!found) {
+      const held = files.length === 0 ? 'no file at all' : files.map(({ path }) => path).join(', ');
+      throw new FormatError(`${archive.name}: holds no ${name}, but ${held}`);
+    }
+    return { name: `${archive.name}: ${found.path}`, bytes: found.bytes };
+  });
 }
 
 type Field = readonly [start: number, length: number];
