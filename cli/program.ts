@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { addBenchCommand } from './commands/bench.js';
+import { addConvertCommand } from './commands/convert.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -29,6 +30,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
     .addHelpText('after', NOTES);
   addTrainCommand(program, run);
   addEvaluateCommand(program, run);
+  addConvertCommand(program, run);
   addDoctorCommand(program, run);
   addBenchCommand(program, run);
   addDemoCommand(program, run);

@@ -28,6 +28,18 @@ export { Adam, AdamW, type AdamOptions } from './optim/adam.js';
 export { EMA, type EMAOptions } from './optim/ema.js';
 export { Optimizer } from './optim/optimizer.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
+export { mapKeys } from './pytorch/map-keys.js';
+export type {
+  IgnoredKey,
+  KeyMapping,
+  MapKeysOptions,
+  NamedShapes,
+  NamedValues,
+  NormalizationConstants,
+} from './pytorch/map-keys.js';
+export { isPyTorch, readPyTorch, type PyTorchCheckpoint } from './pytorch/read.js';
+export { stateDictOf, type StateDictOfOptions } from './pytorch/state-dict-of.js';
+export type { PyTorchValue } from './pytorch/value.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict.js';
