@@ -73,15 +73,15 @@ export function withoutWrappers(name: string): string {
 export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeysOptions = {}): KeyMapping {
   const targets = model.stateDict();
   const entries: ReadonlyMap<string, SafetensorsTensor> = state instanceof Map ? state : new Map(Object.entries(state));
-  const names = plainNames([...entries.keys()], targets);
-  const byPlain = new Map([...targets.keys()].map((name) => [withoutWrappers(name), name]));
-  const prefix = options.prefix ?? prefixOf([...names.values()], byPlain);
+  // Names stay as they are where two would become the same.
+  const plain = [targets, entries].every(areDistinct) ? withoutWrappers : (name: string) => name;
+  const byPlain = new Map([...targets.keys()].map((name) => [plain(name), name]));
+  const prefix = options.prefix ?? prefixOf([...entries.keys()].map(plain), byPlain);
 
   const tensors: [string, SafetensorsTensor][] = [];
   const others = new Map<string, SafetensorsTensor>();
   for (const [name, tensor] of entries) {
-    const plain = names.get(name) ?? name;
-    const target = plain.startsWith(prefix) ? byPlain.get(plain.slice(prefix.length)) : undefined;
+    const target = plain(name).startsWith(prefix) ? byPlain.get(plain(name).slice(prefix.length)) : undefined;
     if (target === undefined) others.set(name, tensor);
     else tensors.push([target, tensor]);
   }
@@ -112,12 +112,9 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
 /** Batch norm's, which PyTorch has had since version 0.4.1. */
 const COUNTER = /(^|\.)num_batches_tracked$/;
 
-/** Names without wrappers; as they are where two would be the same, or where the model itself has them so. */
-function plainNames(names: readonly string[], targets: ReadonlyMap<string, unknown>): Map<string, string> {
-  const plain = new Map(names.map((name) => [name, withoutWrappers(name)]));
-  const distinct = new Set(plain.values()).size === names.length;
-  const kept = new Set([...targets.keys()].map(withoutWrappers)).size === targets.size;
-  return distinct && kept ? plain : new Map(names.map((name) => [name, name]));
+/** Whether names stay different without wrappers. */
+function areDistinct(named: ReadonlyMap<string, unknown>): boolean {
+  return new Set([...named.keys()].map(withoutWrappers)).size === named.size;
 }
 
 /** What stands before the most of the model's names. */
