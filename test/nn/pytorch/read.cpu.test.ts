@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ArgumentError, FormatError } from '../../../engine/errors.js';
 import { fromBfloat16, fromFloat16 } from '../../../engine/float16.js';
 import { isPyTorch, readPyTorch, stateDictOf, type PyTorchValue } from '../../../nn/index.js';
+import { isDict } from '../../../nn/pytorch/value.js';
 import type { SafetensorsTensor } from '../../../nn/safetensors.js';
 import { EXPECTED, fixture, pickleOf, tensorOps, text, torchFile, zipOf, type MemberOptions } from './made-files.js';
 
@@ -30,6 +31,11 @@ function pythonNumber(dtype: string, value: string): number | bigint {
   if (dtype === 'torch.int64') return BigInt(value);
   if (value === 'True' || value === 'False') return Number(value === 'True');
   return value === 'inf' ? Infinity : Number(value);
+}
+
+function dictOf(value: PyTorchValue | undefined): ReadonlyMap<PyTorchValue, PyTorchValue> {
+  if (isDict(value)) return value;
+  throw new Error('no dict');
 }
 
 async function valueOf(bytes: Uint8Array): Promise<PyTorchValue> {
@@ -80,8 +86,7 @@ describe('readPyTorch', () => {
   });
 
   it("reads a training run's checkpoint whole", async () => {
-    const value = await valueOf(fixture('checkpoint.pt'));
-    if (!(value instanceof Map)) throw new Error('no dict');
+    const value = dictOf(await valueOf(fixture('checkpoint.pt')));
     const plain = ['epoch', 'best', 'name', 'done', 'history', 'device', 'size', 'dtype', 'large', 'negative', 'none'];
     expect(plain.map((key): unknown => value.get(key))).toEqual([
       3,
@@ -102,9 +107,8 @@ describe('readPyTorch', () => {
     expect(value.get('set')).toEqual(new Set([1, 2]));
     expect(value.get('bytes')).toEqual(Uint8Array.of(0, 255));
     expect(value.get('rng')).toMatchObject({ dtype: 'U8', data: Uint8Array.from({ length: 16 }, (_, at) => at) });
-    const scheduler = value.get('scheduler');
-    const milestones: unknown = scheduler instanceof Map ? scheduler.get('milestones') : undefined;
-    expect([...(milestones instanceof Map ? milestones : [])]).toEqual([
+    const scheduler = dictOf(value.get('scheduler'));
+    expect([...dictOf(scheduler.get('milestones'))]).toEqual([
       [50, 1],
       [75, 1],
     ]);
