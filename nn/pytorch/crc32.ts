@@ -9,6 +9,6 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 /** The checksum of some bytes, from 0 to 2^32 - 1. */
 export function crc32(bytes: Uint8Array): number {
   let word = 0xffffffff;
-  for (const byte of bytes) word = (word >>> 8) ^ (TABLE[(word ^ byte) & 0xff] ?? 0);
+  for (let at = 0; at < bytes.length; at++) word = (word >>> 8) ^ (TABLE[(word ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
   return (word ^ 0xffffffff) >>> 0;
 }

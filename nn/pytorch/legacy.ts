@@ -101,7 +101,7 @@ function readStorages(
       );
     }
     budget.spend(request.bytes, 'a storage');
-    storages.set(request.key, new Storage(request.dtype, count, Uint8Array.from(bytes.subarray(start, at)).buffer));
+    storages.set(request.key, new Storage(request.dtype, count, new Uint8Array(bytes.subarray(start, at)).buffer));
   }
   if (at !== bytes.length) {
     throw new FormatError(`${place(at)}: the last storage ends here, but the file at byte ${bytes.length}`);

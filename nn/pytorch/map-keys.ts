@@ -78,20 +78,19 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
   const byPlain = new Map([...targets.keys()].map((name) => [plain(name), name]));
   const prefix = options.prefix ?? prefixOf([...entries.keys()].map(plain), byPlain);
 
-  const tensors: [string, SafetensorsTensor][] = [];
+  const given = new Map<string, SafetensorsTensor>();
   const others = new Map<string, SafetensorsTensor>();
   for (const [name, tensor] of entries) {
     const target = plain(name).startsWith(prefix) ? byPlain.get(plain(name).slice(prefix.length)) : undefined;
     if (target === undefined) others.set(name, tensor);
-    else tensors.push([target, tensor]);
+    else given.set(target, tensor);
   }
   const { constants, ignored, unexpected } = sorted(others, targets);
-  const given = new Set(tensors.map(([name]) => name));
   const absent = [...targets.keys()].filter((name) => !given.has(name));
   const supplied = absent.filter((name) => COUNTER.test(name));
   const missing = absent.filter((name) => !COUNTER.test(name));
-  const mismatched = tensors.flatMap(([name, { shape }]) => {
-    const expected = targets.get(name)?.shape ?? [];
+  const mismatched = [...targets].flatMap(([name, { shape: expected }]) => {
+    const { shape } = given.get(name) ?? { shape: expected };
     return sameShape(shape, expected)
       ? []
       : [`${name} has shape ${formatShape(shape)}, expected ${formatShape(expected)}`];
@@ -99,9 +98,9 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
   if (missing.length + unexpected.length + mismatched.length > 0) {
     throw new StateDictError('mapKeys', { missing, unexpected }, mismatched);
   }
-  const zero = supplied.map((name) => [name, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) }] as const);
+  for (const name of supplied) given.set(name, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) });
   return {
-    tensors: Object.fromEntries([...tensors, ...zero]),
+    tensors: Object.fromEntries(given),
     prefix,
     ignored,
     supplied,

@@ -95,7 +95,7 @@ export class PickleBytes {
 
   copied(count: number): Uint8Array {
     const at = this.#take(count);
-    return Uint8Array.from(this.bytes.subarray(at, at + count));
+    return new Uint8Array(this.bytes.subarray(at, at + count));
   }
 
   /** Up to the end of the line, which is passed over. */

@@ -83,7 +83,7 @@ async function readArchive(bytes: Uint8Array, file: string, budget: Budget): Pro
 /** A storage's bytes, where typed arrays of every width may begin. */
 function copyOf({ bytes }: ZipMember, budget: Budget): ArrayBuffer {
   budget.spend(bytes.length, 'a storage');
-  return Uint8Array.from(bytes).buffer;
+  return new Uint8Array(bytes).buffer;
 }
 
 function checkByteOrder(member: ZipMember | undefined, file: string): void {

@@ -224,7 +224,7 @@ async function inflate(packed: Uint8Array, size: number, where: string): Promise
   let length = 0;
   try {
     // A copy: a Blob takes no views of shared memory.
-    const stream = new Blob([Uint8Array.from(packed)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+    const stream = new Blob([new Uint8Array(packed)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
     const reader = stream.getReader();
     for (;;) {
       const { done, value } = await reader.read();

@@ -112,7 +112,7 @@ describe('bulwark evaluate', () => {
     const options = ['--model', 'cnn4', '--width', '0.03125'];
     expect((await run(['convert', 'torch.pt', 'torch.safetensors', ...options])).code).toBe(0);
     const accuracies = async (path: string, ...more: string[]): Promise<unknown> => {
-      const { code, out } = await evaluate(path, '--json', '--attacks', 'fgsm', ...more);
+      const { code, out } = await evaluate(path, '--json', '--attacks', 'natural', ...more);
       expect(code).toBe(0);
       return (JSON.parse(out) as { results: unknown }).results;
     };

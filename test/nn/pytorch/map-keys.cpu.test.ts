@@ -117,11 +117,17 @@ describe('mapKeys', () => {
     const state = stateOf((name) => `model.${name}`, extra);
     state.delete('model.conv1.weight');
     state.set('model.fc.weight', floats([10, 2]));
+    // The model's order, whatever the file's.
+    state.delete('model.layer1.0.bn1.weight');
+    state.set('model.layer1.0.bn1.weight', floats([4]));
     const error = refusal(state);
     expect(error.missing).toEqual(['conv1.weight']);
     expect(error.unexpected).toEqual(Object.keys(extra));
-    expect(error.mismatched).toEqual(['fc.weight has shape [10, 2], expected [3, 2]']);
-    expect(error.message.split('\n')).toHaveLength(1 + 1 + 30 + 1);
+    expect(error.mismatched).toEqual([
+      'layer1.0.bn1.weight has shape [4], expected [2]',
+      'fc.weight has shape [10, 2], expected [3, 2]',
+    ]);
+    expect(error.message.split('\n')).toHaveLength(1 + 1 + 30 + 2);
     expect(refusal(new Map([['other', floats([1])]])).missing).toHaveLength(4);
   });
 
