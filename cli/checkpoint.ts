@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { readdir, stat } from 'node:fs/promises';
 import type { Device } from '../engine/device.js';
-import { BulwarkError, FormatError } from '../engine/errors.js';
+import { ArgumentError, BulwarkError, FormatError } from '../engine/errors.js';
 import { Generator } from '../engine/random.js';
 import { cnn4, type Cnn4WidthOptions } from '../nn/models/cnn4.js';
 import type { Module } from '../nn/module.js';
+import { mapKeys, type KeyMapping, type MapKeysOptions, type NormalizationConstants } from '../nn/pytorch/map-keys.js';
+import { isPyTorch, readPyTorch } from '../nn/pytorch/read.js';
+import { stateDictOf } from '../nn/pytorch/state-dict-of.js';
 import { decodeSafetensors, encodeSafetensors, type SafetensorsFile } from '../nn/safetensors.js';
 import { StateDictError, saveStateDict } from '../nn/state-dict.js';
 import { readBytes, writeFileAtomic } from '../node/files.js';
@@ -56,12 +59,19 @@ export interface Checkpoint extends SafetensorsFile {
   readonly sha256: string;
 }
 
+/** The usual names of files of `torch.save`. */
+const PYTORCH_EXTENSIONS: readonly string[] = ['.pt', '.pth', '.ckpt', '.tar'];
+
 /**
- * Reads a checkpoint, given the file or a run's folder.
+ * Reads a checkpoint, a safetensors file or one of `torch.save`, given the file or a run's folder.
  *
- * @throws ArgumentError where there is no such file, FormatError where it is no safetensors file
+ * @param options.key where in a PyTorch file the state dict is
+ * @throws ArgumentError where there is no such file, UsageError where the key has to be said, FormatError where it is no such file
  */
-export async function readCheckpoint(path: string): Promise<Checkpoint> {
+export async function readCheckpoint(
+  path: string,
+  options: { readonly key?: string | undefined } = {},
+): Promise<Checkpoint> {
   const isFolder = await stat(path).then(
     (found) => found.isDirectory(),
     () => false,
@@ -69,7 +79,19 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const file = isFolder ? await modelOf(path) : path;
   const bytes = await readBytes(file);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { ...decodeSafetensors(bytes, file), path: file, run: isFolder ? path : undefined, sha256 };
+  const isTorch = isPyTorch(bytes) || PYTORCH_EXTENSIONS.includes(extname(file));
+  const contents = isTorch ? await readStateDict(bytes, file, options.key) : decodeSafetensors(bytes, file);
+  return { ...contents, path: file, run: isFolder ? path : undefined, sha256 };
+}
+
+async function readStateDict(bytes: Uint8Array, file: string, key: string | undefined): Promise<SafetensorsFile> {
+  const checkpoint = await readPyTorch(bytes, file);
+  try {
+    return { tensors: Object.fromEntries(stateDictOf(checkpoint, { key })), metadata: {} };
+  } catch (cause) {
+    if (!(cause instanceof ArgumentError)) throw cause;
+    throw new UsageError(`${cause.message} (--key of bulwark convert)`, { cause });
+  }
 }
 
 async function modelOf(folder: string): Promise<string> {
@@ -88,7 +110,11 @@ async function modelOf(folder: string): Promise<string> {
  */
 export function modelConfigOf(
   { path, metadata }: Checkpoint,
-  { model, width }: { model?: ModelConfig['name'] | undefined; width?: number | undefined },
+  {
+    model,
+    width,
+    classes,
+  }: { model?: ModelConfig['name'] | undefined; width?: number | undefined; classes?: number | undefined },
 ): ModelConfig {
   const said = metadata['model'];
   const name = model ?? MODELS.find((known) => known === said);
@@ -101,7 +127,7 @@ export function modelConfigOf(
   return {
     name,
     width: width ?? numberIn(path, metadata, 'width', 1),
-    classes: numberIn(path, metadata, 'classes', 10),
+    classes: classes ?? numberIn(path, metadata, 'classes', 10),
     init: 'trades',
     dropout: 0,
   };
@@ -130,22 +156,53 @@ export function epsOf({ metadata }: Checkpoint): number | undefined {
 export function loadModel(checkpoint: Checkpoint, config: ModelConfig, device: Device): Module {
   const model = buildModel(config, device);
   try {
-    model.loadStateDict(checkpoint.tensors);
+    const { tensors, normalization } = fit(checkpoint, model, config);
+    refuseNormalization(checkpoint, normalization);
+    model.loadStateDict(tensors);
     return model;
   } catch (cause) {
     model.dispose();
-    if (!(cause instanceof StateDictError)) throw cause;
-    const what = `a checkpoint of ${config.name} with width ${config.width} and ${config.classes} classes`;
-    throw new BulwarkError(`${checkpoint.path}: is not ${what}:\n${mismatch(cause)}`, { cause });
+    throw cause;
   }
 }
 
-function mismatch({ missing, unexpected, mismatched }: StateDictError): string {
-  const parts = [
-    ...mismatched.slice(0, 2),
-    ...missing.slice(0, 2).map((name) => `lacks ${name}`),
-    ...unexpected.slice(0, 2).map((name) => `has ${name}, which the model has not`),
+/**
+ * A checkpoint's tensors under a model's names.
+ *
+ * @throws BulwarkError naming the file, with a line for each tensor that is missing, unexpected or of another shape
+ */
+export function fit(
+  { path, tensors }: Checkpoint,
+  model: Module,
+  { name, width, classes }: ModelConfig,
+  options: MapKeysOptions = {},
+): KeyMapping {
+  try {
+    return mapKeys(tensors, model, options);
+  } catch (cause) {
+    if (!(cause instanceof StateDictError)) throw cause;
+    const what = `a checkpoint of ${name} with width ${width} and ${classes} classes`;
+    throw new BulwarkError([`${path}: is not ${what}:`, ...differences(cause)].join('\n  '), { cause });
+  }
+}
+
+function differences({ missing, unexpected, mismatched }: StateDictError): string[] {
+  return [
+    ...mismatched,
+    ...missing.map((name) => `lacks ${name}`),
+    ...unexpected.map((name) => `has ${name}, which the model has not`),
   ];
-  const rest = missing.length + unexpected.length + mismatched.length - parts.length;
-  return parts.join('; ') + (rest > 0 ? `; and ${rest} more` : '');
+}
+
+/** Under which a converted checkpoint says what its network normalises images by: numbers per channel, with commas. */
+export const NORMALIZATION_KEYS = { mean: 'normalize.mean', std: 'normalize.std' } as const;
+
+/** A network behind a normalisation that is left out would be another one, and its accuracies wrong. */
+function refuseNormalization({ path, metadata }: Checkpoint, found: NormalizationConstants | undefined): void {
+  const mean = found?.mean.join(',') ?? metadata[NORMALIZATION_KEYS.mean];
+  const std = found?.std.join(',') ?? metadata[NORMALIZATION_KEYS.std];
+  if (mean === undefined && std === undefined) return;
+  throw new BulwarkError(
+    `${path}: its network takes images normalised by mean ${mean ?? '?'} and std ${std ?? '?'}; a model without that layer cannot stand for it`,
+  );
 }

@@ -54,6 +54,18 @@ export { RMSprop, type RMSpropOptions } from './optim/rmsprop.js';
 export { ParameterAverage, type ParameterAverageOptions } from './optim/parameter-average.js';
 export { SGD, type SGDOptions } from './optim/sgd.js';
 export { SWA, type SWAOptions } from './optim/swa.js';
+export { mapKeys } from './pytorch/map-keys.js';
+export type {
+  IgnoredKey,
+  KeyMapping,
+  MapKeysOptions,
+  NamedShapes,
+  NamedValues,
+  NormalizationConstants,
+} from './pytorch/map-keys.js';
+export { isPyTorch, readPyTorch, type PyTorchCheckpoint } from './pytorch/read.js';
+export { stateDictOf, type StateDictOfOptions } from './pytorch/state-dict-of.js';
+export type { PyTorchValue } from './pytorch/value.js';
 export * from './safetensors.js';
 export { StateDictError, loadTensors, readTensors, saveStateDict } from './state-dict.js';
 export type { LoadOptions, LoadReport, StateDict } from './state-dict.js';

@@ -24,7 +24,7 @@ export interface LoadReport {
   readonly unexpected: readonly string[];
 }
 
-/** A state that does not fit the module or optimiser it was to be loaded into. */
+/** A state that does not fit the module or optimiser it was to be loaded into. Its message lists everything, a line each. */
 export class StateDictError extends BulwarkError {
   /** Names that the state lacks. */
   readonly missing: readonly string[];
@@ -34,25 +34,19 @@ export class StateDictError extends BulwarkError {
   readonly mismatched: readonly string[];
 
   /** `what` names the operation. */
-  constructor(what: string, report: LoadReport, mismatched: readonly string[]) {
-    const parts = [
-      report.missing.length > 0 ? `missing ${listed(report.missing)}` : '',
-      report.unexpected.length > 0 ? `unexpected ${listed(report.unexpected)}` : '',
-      mismatched.length > 0 ? listed(mismatched) : '',
-    ];
-    super(`${what}: the state does not fit, nothing was loaded: ${parts.filter((part) => part !== '').join('; ')}`);
-    this.missing = report.missing;
-    this.unexpected = report.unexpected;
+  constructor(what: string, { missing, unexpected }: LoadReport, mismatched: readonly string[]) {
+    super(
+      [
+        `${what}: the state does not fit, nothing was loaded:`,
+        ...missing.map((name) => `missing ${name}`),
+        ...unexpected.map((name) => `unexpected ${name}`),
+        ...mismatched,
+      ].join('\n  '),
+    );
+    this.missing = missing;
+    this.unexpected = unexpected;
     this.mismatched = mismatched;
   }
-}
-
-const LISTED = 8;
-
-/** The first few of `items`, and how many more there are: error messages stay short. */
-function listed(items: readonly string[]): string {
-  const rest = items.length - LISTED;
-  return items.slice(0, LISTED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
 /**

@@ -62,6 +62,7 @@ const EXAMPLES = `
 Examples:
   bulwark evaluate runs/mimae-at
   bulwark evaluate model.safetensors --model cnn4 --width 0.5 --attacks fgsm,pgd-20,pgd-100 --eps 0.3
+  bulwark evaluate mnist.pt --model cnn4
   bulwark evaluate runs/mimae-at --attacks apgd-ce,apgd-t --attack-on robust --samples 10000 --json > accuracies.json
   bulwark evaluate runs/mimae-at --curve eps=0,0.1,0.2,0.3,0.5,1 --curve steps=1,5,20,100
   bulwark evaluate runs/mimae-at --attacks autoattack --samples 200 --quantize 8
@@ -69,8 +70,8 @@ Examples:
   bulwark evaluate runs/mimae-at --out runs/evaluation --resume
 
 PGD starts at a random point of the ball and takes steps of 2 eps / steps; the curves are of PGD-20. Checkpoints of PyTorch
-with the same names work too; where a checkpoint does not say which model it is of, --model does. The folder gets
-report.html, report.md and results.json; when interrupted it keeps what was measured, and --resume goes on.`;
+(.pt, .pth, .safetensors) with the same names work too; where a checkpoint does not say which model it is of, --model does. The
+folder gets report.html, report.md and results.json; when interrupted it keeps what was measured, and --resume goes on.`;
 
 /** Adds `bulwark evaluate`. */
 export function addEvaluateCommand(program: Command, run: RunCommand): void {
@@ -83,7 +84,7 @@ export function addEvaluateCommand(program: Command, run: RunCommand): void {
   const command = program
     .command('evaluate')
     .description('Measure the accuracy of a checkpoint on natural images and under attacks, with 95 % intervals.')
-    .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
+    .argument('<checkpoint>', `a .safetensors, .pt or .pth file, or a run's folder that holds ${RUN_FILES.model}`)
     .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
     .addOption(dataOption())
     .addOption(named('--model <name>', 'model', model, MODELS))

@@ -129,7 +129,17 @@ describe('a checkpoint that is', () => {
 
   it('foreign', async () => {
     await writeFile('model.pt', 'PK\u0003\u0004 a zip archive, as torch.save writes');
-    await expectFailure(await evaluate('model.pt'), /model\.pt: is no safetensors file/);
+    await expectFailure(
+      await evaluate('model.pt'),
+      /model\.pt: is cut short or damaged: no end record of a zip archive up to byte 40/,
+    );
+    await writeFile('text.pt', 'weights');
+    await expectFailure(
+      await evaluate('text.pt'),
+      /text\.pt: is no file of torch\.save; it begins with the bytes 77 65/,
+    );
+    await writeFile('other.bin', 'weights of some kind');
+    await expectFailure(await evaluate('other.bin'), /other\.bin: is no safetensors file/);
   });
 
   it('of a model that is not known, or that it does not name', async () => {

@@ -10,16 +10,20 @@ import { filesUnder, inTemporaryFolder, run } from './run.js';
 inTemporaryFolder();
 
 describe('help', () => {
-  it.each([['--help'], ['train', '--help'], ['evaluate', '--help'], ['doctor', '--help'], ['demo', '--help']])(
-    'explains %s %s and exits with 0',
-    async (...args) => {
-      const { code, out, err } = await run(args);
-      expect(code).toBe(0);
-      expect(err).toBe('');
-      expect(out).toMatch(/^Usage: bulwark/);
-      if (args.length > 1) expect(out).toContain('Examples:');
-    },
-  );
+  it.each([
+    ['--help'],
+    ['train', '--help'],
+    ['evaluate', '--help'],
+    ['convert', '--help'],
+    ['doctor', '--help'],
+    ['demo', '--help'],
+  ])('explains %s %s and exits with 0', async (...args) => {
+    const { code, out, err } = await run(args);
+    expect(code).toBe(0);
+    expect(err).toBe('');
+    expect(out).toMatch(/^Usage: bulwark/);
+    if (args.length > 1) expect(out).toContain('Examples:');
+  });
 
   it('says every option of train with its default', async () => {
     const { out } = await run(['train', '--help']);

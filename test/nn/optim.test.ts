@@ -135,7 +135,7 @@ describe('Adam', () => {
     const without = (name: string) => new Map([...state].filter(([key]) => key !== name));
     const count = (value: number) => ({ dtype: 'F32', shape: [], data: Float32Array.of(value) }) as const;
     const bad: [state: ReturnType<typeof adam.stateDict>, message: RegExp][] = [
-      [without('1.step'), /Adam.loadStateDict: the state does not fit, nothing was loaded: missing 1.step/],
+      [without('1.step'), /Adam.loadStateDict: the state does not fit, nothing was loaded:\n {2}missing 1.step/],
       [without('0.exp_avg'), /missing 0.exp_avg/],
       [new Map(state).set('1.step', count(2)), /1.step is not a count on the CPU, the same for every parameter/],
       [new Map(state).set('0.step', zeros([], { device })), /0.step is not a count on the CPU/],
