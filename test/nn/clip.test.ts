@@ -43,7 +43,7 @@ function expectNear(got: readonly number[], expected: readonly number[]): void {
 
 describe('clipGradNorm', () => {
   it.each(MODES)("is PyTorch's clip_grad_norm_, by its definition, %s", async (mode) => {
-    for (const maxNorm of [0.3, 50, 1e4]) {
+    for (const maxNorm of [0.3, 20, 1e4]) {
       const call = inMode(mode, (...gradients) => clipGradNorm(gradients, maxNorm));
       for (const seed of [1, 100]) {
         const given = draw(seed);
