@@ -221,6 +221,8 @@ export class Trainer {
         // Awaited two steps later; until then a failure must not count as unhandled.
         done.catch(() => undefined);
         inFlight.push(done);
+        // While the GPU works on this step.
+        if (this.#step < last) this.#loader.prefetch(this.#loader.positionAfter(this.#step));
         if (this.#ring.full || this.#step === last) await this.#report(run, last);
         if (position === this.#loader.length - 1) await options.onEpoch?.({ epoch: epoch + 1, step: this.#step });
       }
