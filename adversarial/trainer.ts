@@ -224,6 +224,8 @@ export class Trainer {
         // Awaited two steps later; until then a failure must not count as unhandled.
         done.catch(() => undefined);
         inFlight.push(done);
+        // While the GPU works on this step.
+        if (this.#step < last) this.#loader.prefetch(this.#loader.positionAfter(this.#step));
         const due = this.#step === last || this.#step % checkpointEvery === 0;
         if (this.#ring.full || due) await this.#report(run, last);
         if (position === this.#loader.length - 1) await options.onEpoch?.({ epoch: epoch + 1, step: this.#step });
