@@ -1,6 +1,6 @@
 import type { Evaluation } from '../adversarial/evaluation-tally.js';
 import type { Proportion } from '../adversarial/statistics.js';
-import type { StepRecord } from '../adversarial/trainer.js';
+import type { StepRecord } from '../adversarial/trainer-options.js';
 import { FormatError } from '../engine/errors.js';
 import { readMetrics, type MetricsRecord } from '../node/metrics.js';
 

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import { DivergenceError } from '../adversarial/step-metrics.js';
-import { Trainer, type StepRecord, type TrainingProgress } from '../adversarial/trainer.js';
+import { Trainer } from '../adversarial/trainer.js';
+import type { StepRecord, TrainingProgress } from '../adversarial/trainer-options.js';
 import {
   decodeTrainingCheckpoint,
   encodeTrainingCheckpoint,
