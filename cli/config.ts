@@ -1,5 +1,6 @@
 import type { Objective, OptionValue, OptionValues } from '../adversarial/objectives/objective.js';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
+import { OPTIMIZERS, type OptimizerName } from '../adversarial/named-optimizer.js';
 import type { Preset } from '../adversarial/presets.js';
 import type { Cnn4Init } from '../nn/models/cnn4.js';
 import { scheduleOf, type Schedule, type ScheduleConfig as NamedSchedule } from '../nn/optim/schedule.js';
@@ -13,9 +14,7 @@ export type DatasetName = (typeof DATASETS)[number];
 export const MODELS = ['cnn4'] as const;
 export type ModelName = (typeof MODELS)[number];
 
-/** The optimisers that there are. */
-export const OPTIMIZERS = ['sgd', 'adam'] as const;
-export type OptimizerName = (typeof OPTIMIZERS)[number];
+export { OPTIMIZERS, type OptimizerName };
 
 /** A model, as far as it takes to build it anew. */
 export interface ModelConfig {
@@ -112,12 +111,23 @@ export function resolveConfig(preset: Preset, options: TrainOptions): TrainConfi
     version: CONFIG_VERSION,
     preset: preset.name,
     dataset: { name: options.dataset, folder: options.data ?? null, subset: options.subset ?? null },
-    model: { name: options.model, classes: CLASSES, ...preset.model, width: options.width ?? preset.model.width },
+    model: resolveModel(preset, options),
     objective: { name: objective.name, options: objective.options },
     attack: resolveAttack(preset, options),
     training: resolveTraining(preset, options),
     evaluation: { samples: options.evalSamples ?? EVALUATION_SAMPLES },
     seed: options.seed,
+  };
+}
+
+function resolveModel({ model }: Preset, options: TrainOptions): ModelConfig {
+  const { width = 1, init, dropout = 0.5 } = model.options;
+  return {
+    name: options.model,
+    classes: CLASSES,
+    width: options.width ?? Number(width),
+    init: init === 'kaimingNormal' ? init : 'trades',
+    dropout: Number(dropout),
   };
 }
 

@@ -40,7 +40,7 @@ FGSM and by PGD-20 at eps 0.2. Its folder holds both checkpoints, metrics.jsonl,
 
 /** Adds `bulwark demo`. */
 export function addDemoCommand(program: Command, run: RunCommand): void {
-  const width = `multiplies the channels 32, 64 (default: ${MNIST_RECOMMENDED.model.width})`;
+  const width = `multiplies the channels 32, 64 (default: ${String(MNIST_RECOMMENDED.model.options['width'])})`;
   const command = program
     .command('demo')
     .description('Train plainly and by MIMAE-AT side by side on MNIST, and compare: a few minutes on two cores.')

@@ -68,7 +68,7 @@ function checkAlone(command: Command): void {
 
 /** `bulwark train`; returns the exit code. */
 export async function train(options: Options, context: Context): Promise<number> {
-  const preset = asUsage(() => presetNamed(options.preset, options.objective));
+  const preset = asUsage(() => presetNamed(options.preset, { objective: options.objective }));
   const config = resolveConfig(preset, options);
   const place = await chooseFolder(options.out, config.objective.name, options.force);
   const doubts = preset.warnings.map((warning) => `preset ${preset.name}: ${warning}`);

@@ -197,7 +197,7 @@ describe('resolveConfig', () => {
   });
 
   it("takes an objective's own settings from its original publication", () => {
-    const trades = resolveConfig(presetNamed('original', 'trades'), { ...nothing, objective: 'trades' });
+    const trades = resolveConfig(presetNamed('original', { objective: 'trades' }), { ...nothing, objective: 'trades' });
     expect(trades).toMatchObject({
       preset: 'original',
       objective: { name: 'trades', options: { lambda: 1, passes: 'original' } },
@@ -205,11 +205,14 @@ describe('resolveConfig', () => {
       training: { epochs: 100, batchSize: 128, optimizer: 'sgd', lr: 0.01, momentum: 0.9, weightDecay: 0 },
     });
     expect(trades.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
-    const madry = resolveConfig(presetNamed('original', 'standard-at'), { ...nothing, objective: 'standard-at' });
+    const madry = resolveConfig(presetNamed('original', { objective: 'standard-at' }), {
+      ...nothing,
+      objective: 'standard-at',
+    });
     expect(madry.attack.start).toBe('uniform');
     expect(madry.training).toMatchObject({ steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 });
     const sgd = { ...nothing, objective: 'standard-at', optimizer: 'sgd' } as const;
-    expect(resolveConfig(presetNamed('original', 'standard-at'), sgd).training.optimizer).toBe('sgd');
+    expect(resolveConfig(presetNamed('original', { objective: 'standard-at' }), sgd).training.optimizer).toBe('sgd');
   });
 
   it.each([
@@ -220,7 +223,7 @@ describe('resolveConfig', () => {
     ['trades', { attackSteps: 5, stepSize: 0.1 }, []],
     ['mma', {}, []],
   ])('says what %s does not look at of %j', (objective, change, said) => {
-    const config = resolveConfig(presetNamed('recommended', objective), { ...nothing, objective, ...change });
+    const config = resolveConfig(presetNamed('recommended', { objective }), { ...nothing, objective, ...change });
     expect(ignoredOptions(config.objective, change)).toEqual(said);
   });
 
