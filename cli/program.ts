@@ -6,6 +6,7 @@ import { addDataCommand } from './commands/data.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
+import { addPresetsCommand } from './commands/presets.js';
 import { addSanityCommand } from './commands/sanity.js';
 import { addTrainCommand } from './commands/train.js';
 import { addTuneCommand } from './commands/tune.js';
@@ -37,6 +38,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
   addBenchCommand(program, run);
   addDemoCommand(program, run);
   addTuneCommand(program, run);
+  addPresetsCommand(program, run);
   addSanityCommand(program, run);
   return program;
 }

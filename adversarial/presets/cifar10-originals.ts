@@ -82,7 +82,7 @@ export const CIFAR10_ORIGINALS: Readonly<Record<string, readonly Original[]>> = 
       training: {
         attack: TRADES_ADVERSARY,
         batchSize: 128,
-        // The rate falls after 75 and once more after 90 epochs in longer runs.
+        // Soon after the first drop; the others are for longer runs.
         epochs: 76,
         lr: new StepSchedule({ baseLr: 0.1, drops: [75, 90, 100] }),
         momentum: 0.9,

@@ -46,7 +46,7 @@ export function paperPreset({ objective: name, dataset, model }: PresetChoice): 
   return {
     name: 'paper',
     dataset,
-    summary: `${about}: eps 0.031, 100 epochs. The last epoch counts, after two drops of the rate, where robustness is past its best.`,
+    summary: `${about}: eps 0.031, 100 epochs. The paper does not say which epoch counts; after two drops of the rate robustness may be past its best.`,
     warnings: [...budgetDoubts(objective, attack, attacks), ...doubts],
     model: modelWith(chosen),
     objective,
