@@ -1,5 +1,4 @@
 import type { Attack } from '../attacks/attack.js';
-import { partOf } from '../attacks/ball.js';
 import { cwLinfAttack } from '../attacks/cw-linf.js';
 import { fgsmAttack } from '../attacks/fgsm.js';
 import { budgetWarning, pgdAttack } from '../attacks/pgd.js';
@@ -14,7 +13,7 @@ export function standardAttacks(eps: number): Record<string, Attack> {
   return {
     fgsm: fgsmAttack({ eps }),
     // At eps 0 every step ends where it began, but it has to have a length.
-    'pgd-20': pgdAttack({ eps, stepSize: partOf(eps, 1 / 10), steps: 20, start: 'uniform' }),
+    'pgd-20': pgdAttack({ eps, stepSize: eps > 0 ? eps / 10 : 1, steps: 20, start: 'uniform' }),
   };
 }
 
