@@ -258,7 +258,7 @@ function valueAt(config: TrainConfig, path: string): string | undefined {
   let value: unknown = config;
   for (const key of path.split('.')) value = (Object(value) as Record<string, unknown>)[key];
   if (value === undefined || value === null) return undefined;
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** What the command line says of the configuration. Throws a `UsageError` where it says something twice. */
