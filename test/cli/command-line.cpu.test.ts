@@ -311,6 +311,10 @@ describe('the options of bulwark train', () => {
         ...{ average: { kind: 'ema', decay: 0.99 }, perturbation: { gamma: 0.01, after: 3 }, maxNorm: 1 },
       },
     });
+    expect(patch('--gamma 0.2 --decay 0.3 --peak 0.4 --attack-start uniform --init trades')).toEqual({
+      training: { schedule: { gamma: 0.2, decay: 0.3, peak: 0.4 } },
+      ...{ attack: { start: 'uniform' }, model: { options: { init: 'trades' } } },
+    });
     expect(patch('--drops 75,90 --nesterov --swa 0.5 --optimizer adamw').training).toEqual({
       ...{ schedule: { drops: [75, 90] }, nesterov: true, average: { kind: 'swa', start: 0.5 }, optimizer: 'adamw' },
     });
