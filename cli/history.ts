@@ -56,11 +56,20 @@ export function evaluationLines(evaluation: Evaluation, run?: string): MetricsRe
  */
 export async function readHistory(path: string): Promise<HistoryStep[]> {
   const records = await readMetrics(path);
-  return records.flatMap((record, index) => {
+  const validations = new Map<number, MetricsRecord>();
+  const steps = records.flatMap((record, index) => {
     const { step } = record;
+    if (typeof step === 'number' && 'validation' in record) {
+      validations.set(step, record);
+      return [];
+    }
     if (typeof step === 'number') return [{ step, values: numbersOf(record) }];
     if (typeof record['evaluation'] === 'string') return [];
     throw new FormatError(`${path}: record ${index + 1} has no number 'step'; it is no metrics file of a run`);
+  });
+  return steps.map(({ step, values }) => {
+    const found = Object.entries(numbersOf(validations.get(step) ?? {})).filter(([name]) => name !== 'validation');
+    return { step, values: { ...values, ...Object.fromEntries(found) } };
   });
 }
 

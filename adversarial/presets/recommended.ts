@@ -52,8 +52,11 @@ function forCifar({ objective: name, dataset, model = 'resnet18' }: PresetChoice
     dataset,
     summary:
       `${name} on ${DATASET_TITLES[dataset]} at eps 8/255 in ${epochs} epochs: weight decay and schedule of Pang et al. (2021), an exponential ` +
-      'average of the parameters (Gowal et al. 2020), eps growing over the first fifth of the run, and 1,000 training images kept apart to choose ' +
-      'the checkpoint by (Rice et al. 2020). Adversarial weight perturbation, at about one more pass a step, is left off.',
+      'average of the parameters (Gowal et al. 2020), and eps growing over the first fifth of the run' +
+      (isValidated(name, dataset)
+        ? '; 1,000 training images are kept apart to choose the checkpoint by (Rice et al. 2020)'
+        : '') +
+      '. Adversarial weight perturbation, at about one more pass a step, is left off.',
     warnings: doubtsOf(name, dataset, model),
     model: modelWith(model, modelOptions(dataset, model)),
     objective: objectiveNamed(name, optionsOf(name, isWide(model))),
@@ -68,9 +71,14 @@ function forCifar({ objective: name, dataset, model = 'resnet18' }: PresetChoice
       average: { kind: 'ema', decay: 0.995 },
     },
     // A network trained without an adversary has no robust accuracy to choose by. No patience: the drop of the rate comes late.
-    ...(name !== 'plain' && { validation: { samples: 1000, every: 1, steps: 10, patience: null } }),
+    ...(isValidated(name, dataset) && { validation: { samples: 1000, every: 1, steps: 10, patience: null } }),
     attacks: marginAttacks(EPS),
   };
+}
+
+/** A folder may have few images, of which 1,000 are too many to spare. */
+function isValidated(name: string, dataset: PresetDataset): boolean {
+  return name !== 'plain' && dataset !== 'folder';
 }
 
 /** `shapes32` is there for where there is little to compute with. */
@@ -99,7 +107,7 @@ function doubtsOf(name: string, dataset: PresetDataset, model: string): string[]
     ...(model === 'cnn4' ? ['cnn4 has no batch norm: its rate is 0.01, a guess'] : []),
     ...(dataset === 'folder'
       ? [
-          'the length of the run is that for 50,000 images of 32 x 32; with fewer images take more epochs, and keep fewer of them apart',
+          'the length of the run is that for 50,000 images of 32 x 32; with fewer images take more epochs, and keep some of them apart for validation',
         ]
       : []),
     ...(name === 'fast-at'

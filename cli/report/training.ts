@@ -10,17 +10,26 @@ const LABELS: Readonly<Record<string, string>> = {
   mi: 'Mutual information (nats; larger is better)',
   l1: 'L1 distance of the logits',
   eps: 'Radius eps of the attack',
+  gradientNorm: 'Norm of the gradients before clipping',
 };
 
 /** Numbers of a step that are no term of the loss. */
-const OTHERS = new Set(['lr', 'eps', 'epoch', 'naturalAccuracy', 'adversarialAccuracy', 'stepsPerSecond']);
+const OTHERS = new Set([
+  ...['lr', 'eps', 'epoch', 'naturalAccuracy', 'adversarialAccuracy', 'stepsPerSecond'],
+  ...['validationNatural', 'validationRobust'],
+]);
 
 /** The curves of one run: accuracies, terms of the loss, the attack's radius. */
 export function trainingSection(run: ReportRun, several: boolean): Html | undefined {
   const { name, history } = run;
   const last = history.at(-1);
   if (!last) return undefined;
-  const accuracies = [seriesOf(run, 'naturalAccuracy', 'natural'), seriesOf(run, 'adversarialAccuracy', 'adversarial')];
+  const accuracies = [
+    seriesOf(run, 'naturalAccuracy', 'natural'),
+    seriesOf(run, 'adversarialAccuracy', 'adversarial'),
+    seriesOf(run, 'validationNatural', 'natural, validation'),
+    seriesOf(run, 'validationRobust', 'PGD, validation'),
+  ];
   const shown = accuracies.filter(({ points }) => points.length > 0);
   return html`<h2>${several ? `Training: ${name}` : 'Training'}</h2>
     <p class="faint">

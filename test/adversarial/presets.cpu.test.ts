@@ -294,7 +294,10 @@ describe('recommended settings', () => {
     const wide = { dataset: 'cifar10', model: 'wrn-34-10' };
     expect(presetNamed('recommended', wide).objective.options).toMatchObject({ lambda: 0.6 });
     expect(presetNamed('recommended', { ...wide, objective: 'mart' }).objective.options).toMatchObject({ lambda: 6 });
-    expect(presetNamed('recommended', { dataset: 'cifar10', objective: 'plain' }).validation).toBeUndefined();
+    for (const none of [{ dataset: 'cifar10', objective: 'plain' }, { dataset: 'folder' }]) {
+      expect(presetNamed('recommended', none).validation).toBeUndefined();
+      expect(presetNamed('recommended', none).summary).not.toMatch(/kept apart/);
+    }
   });
 
   it('are short and small on shapes32, and slower without batch norm', () => {
