@@ -57,11 +57,17 @@ export function evaluationLines(evaluation: Evaluation, run?: string): MetricsRe
 export async function readHistory(path: string): Promise<HistoryStep[]> {
   const records = await readMetrics(path);
   return records.flatMap((record, index) => {
-    const { step } = record;
-    if (typeof step === 'number') return [{ step, values: numbersOf(record) }];
+    const step = stepOf(record);
+    if (step) return [step];
     if (typeof record['evaluation'] === 'string') return [];
     throw new FormatError(`${path}: record ${index + 1} has no number 'step'; it is no metrics file of a run`);
   });
+}
+
+/** The training step that a line of a metrics file is of; undefined where it is of none. */
+export function stepOf(record: MetricsRecord): HistoryStep | undefined {
+  const { step } = record;
+  return typeof step === 'number' ? { step, values: numbersOf(record) } : undefined;
 }
 
 /** A training step as the report shows it. */

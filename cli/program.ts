@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { addBenchCommand } from './commands/bench.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addConvertCommand } from './commands/convert.js';
 import { addDataCommand } from './commands/data.js';
 import { addDemoCommand } from './commands/demo.js';
@@ -31,6 +32,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
     .addHelpText('after', NOTES);
   addTrainCommand(program, run);
   addEvaluateCommand(program, run);
+  addCompareCommand(program, run);
   addConvertCommand(program, run);
   addDataCommand(program, run);
   addDoctorCommand(program, run);
