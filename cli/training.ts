@@ -157,7 +157,7 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
 }
 
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */
-function makeTrainer(config: TrainConfig, model: Module, dataset: Dataset): Trainer {
+export function makeTrainer(config: TrainConfig, model: Module, dataset: Dataset): Trainer {
   const { steps, epochs, batchSize, optimizer, momentum, weightDecay } = config.training;
   const { stepSize, ...attack } = config.attack;
   return asUsage(

@@ -87,7 +87,8 @@ async function resume(folder: string, options: Options, context: Context): Promi
   return trainIn(place, config, { ...options, warnings: [] }, context);
 }
 
-async function trainIn(
+/** Trains in a folder, or goes on there, evaluates and writes the report; returns the exit code. */
+export async function trainIn(
   place: Place,
   config: TrainConfig,
   options: Pick<Options, 'adapter' | 'checkpointEvery'> & { readonly warnings: readonly string[] },
