@@ -2,6 +2,7 @@ import { htmlPage } from '../../report/frame.js';
 import { html, seriesKey, type Html } from '../../report/html.js';
 import { MAXIMUM } from '../history.js';
 import { accuracyChart, curves } from '../report/charts.js';
+import { htmlTable } from '../report/html-table.js';
 import { LABELS, OTHERS, seriesOf } from '../report/training.js';
 import { accuracyRows, differingSettings, doubtsOf } from './comparison.js';
 import type { ComparedRun } from './run-folder.js';
@@ -78,29 +79,4 @@ function metricChart(runs: readonly ComparedRun[], metric: string): Html {
       },
     )}
   </figure>`;
-}
-
-/** Rows of cells, the first of them the head, as a table. */
-export function htmlTable(caption: string, [head = [], ...rows]: readonly (readonly string[])[]): Html {
-  return html`<div class="scroll">
-    <table>
-      <caption>
-        ${caption}
-      </caption>
-      <thead>
-        <tr>
-          ${head.map((cell) => html`<th scope="col">${cell}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(
-          ([first = '', ...cells]) =>
-            html`<tr>
-              <th scope="row">${first}</th>
-              ${cells.map((cell) => html`<td>${cell}</td>`)}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
 }

@@ -77,9 +77,17 @@ export function findingsOf({ rows }: Plan, cells: readonly Cell[], outcomes: Rea
       ...failures,
       ...(stuck
         ? [
-            `${label}: natural images are recognised no better than by chance; training did not leave uniform predictions`,
+            `${label}: natural images are recognised no better than by chance; training did not leave uniform predictions${hint(runs)}`,
           ]
         : []),
     ];
   });
+}
+
+/** What often helps where MIMAE-AT stays at uniform predictions. */
+function hint([run]: readonly PlannedRun[]): string {
+  const { name, options } = run?.config.objective ?? { name: '', options: {} };
+  return name === 'mimae-at' && options['pairReduction'] === 'sum'
+    ? ', as the summed MAE can make it; --pair-reduction mean leaves them sooner'
+    : '';
 }

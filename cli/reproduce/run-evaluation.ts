@@ -90,10 +90,10 @@ export async function ensureEvaluated(place: EvaluationPlace, run: PlannedRun, p
   try {
     const model = await load(run);
     const { substitute } = plan;
-    const source = substitute && (await load(substitute));
+    const source = substitute && { network: await load(substitute), name: substitute.name };
     const versions = missing.map((column) => {
       const { attack } = column;
-      const made = attack && source && substitute ? transferAttack(source, attack, substitute.name) : attack;
+      const made = attack && source ? transferAttack(source.network, attack, source.name) : attack;
       return { column: column.column, version: versionOf(column, substitute, seed), attack: made };
     });
     using journal = await openJournal(path, true);

@@ -19,6 +19,9 @@ export interface Workplace {
 /** What the user is told when they stop a reproduction. */
 export const INTERRUPTED = 'interrupted; what was done is kept: the same command goes on from there';
 
+/** Steps between two checkpoints. */
+const CHECKPOINT_EVERY = 100;
+
 /** The folder of a run. */
 export function runFolder(folder: string, { name }: Pick<PlannedRun, 'name'>): string {
   return join(folder, 'runs', name);
@@ -26,7 +29,7 @@ export function runFolder(folder: string, { name }: Pick<PlannedRun, 'name'>): s
 
 /** Whether the network of a run is trained to the end. */
 export async function isTrained(folder: string, run: PlannedRun): Promise<boolean> {
-  const names = await readdir(runFolder(folder, run)).catch(() => []);
+  const names: readonly string[] = await readdir(runFolder(folder, run)).catch(() => []);
   return names.includes(RUN_FILES.model) && names.includes(RUN_FILES.report) && !names.includes(RUN_FILES.checkpoint);
 }
 
@@ -57,5 +60,3 @@ export async function ensureTrained(
     throw error;
   }
 }
-
-const CHECKPOINT_EVERY = 100;
