@@ -64,9 +64,6 @@ export interface Plan {
   readonly differences: readonly string[];
 }
 
-/** ResNet-50, as the paper has it. */
-const SUBSTITUTE_MODEL = 'resnet50';
-
 /**
  * What a table takes: a run for each row and seed, with what the paper sets and the row changes.
  *
@@ -88,8 +85,8 @@ export function planTable(table: PaperTable, options: PlanOptions): Plan {
         plannedRun(scaledConfig(full(label, seed + index), scale, images)),
       ),
     }));
-  const substitute = table.blackBox
-    ? plannedRun(scaledConfig(paperConfig(table, SUBSTITUTE_MODEL, { objective, options: {} }, options), scale, images))
+  const substitute = table.substitute
+    ? plannedRun(scaledConfig(paperConfig(table, table.substitute, { objective, options: {} }, options), scale, images))
     : undefined;
   const all = [...(substitute ? [substitute] : []), ...rows.flatMap(({ runs }) => runs)];
   const samples = scaledCount(tests, scale);
@@ -129,7 +126,7 @@ export function tableFolder({ table, options }: Plan): string {
     ...(scale === 1 ? [] : [`scale-${scale}`]),
     ...(dataset === table.dataset ? [] : [dataset]),
     ...(pairReduction === 'sum' ? [] : [`pair-${pairReduction}`]),
-    ...(table.blackBox && substitute !== 'plain' ? [`substitute-${substitute}`] : []),
+    ...(table.substitute && substitute !== 'plain' ? [`substitute-${substitute}`] : []),
     ...(seeds === 1 ? [] : [`${seeds}-seeds`]),
     ...(seed === 0 ? [] : [`seed-${seed}`]),
     ...(only ? [`only-${only.join('-')}`] : []),
