@@ -111,6 +111,17 @@ export {
   type TrainingCheckpoint,
 } from './training-checkpoint.js';
 export { Trainer } from './trainer.js';
-export type { RunOptions, StepRecord, TrainerOptions, TrainingProgress, TrainingResult } from './trainer.js';
+export type {
+  RunOptions,
+  StepRecord,
+  TrainerOptions,
+  TrainingPlace,
+  TrainingProgress,
+  TrainingResult,
+} from './trainer-options.js';
+export { OPTIMIZERS, optimizerNamed, type OptimizerName } from './named-optimizer.js';
+export { stepInParts } from './parts-of-step.js';
+export type { ValidationOptions, ValidationRecord } from './training-validation.js';
+export type { WeightAverageOptions } from './weight-average.js';
 export type { TrainingAttack } from './training-attack.js';
 export { verifyDevice } from './verify-device.js';

@@ -1,23 +1,26 @@
-import type { Cnn4WidthOptions } from '../nn/models/cnn4.js';
-import { StepSchedule, TrapezoidSchedule } from '../nn/optim/schedule.js';
+import { StepSchedule, TrapezoidSchedule, type Schedule, type ScheduleConfig } from '../nn/optim/schedule.js';
 import type { Attack } from './attacks/attack.js';
 import { fgsmAttack } from './attacks/fgsm.js';
 import { pgdAttack } from './attacks/pgd.js';
 import { budgetWarning } from './attacks/pgd.js';
 import { mimaeAT } from './objectives/mimae-at.js';
-import type { Objective } from './objectives/objective.js';
+import type { AugmentationOptions } from '../data/augmentation.js';
+import type { WeightPerturbationOptions } from './awp.js';
+import type { OptimizerName } from './named-optimizer.js';
+import type { Objective, OptionValues } from './objectives/objective.js';
+import type { WeightAverageOptions } from './weight-average.js';
 import type { TrainingAttack } from './training-attack.js';
 
 /** Settings of a whole run: model, objective, optimiser, adversary and evaluation. */
 export interface Preset {
   readonly name: string;
-  readonly dataset: 'mnist';
+  readonly dataset: string;
   /** One or two sentences: where it comes from, what to expect of it. */
   readonly summary: string;
   /** What is doubtful about it, in sentences. */
   readonly warnings: readonly string[];
-  /** For `cnn4`. */
-  readonly model: Required<Pick<Cnn4WidthOptions, 'width' | 'init' | 'dropout'>>;
+  /** For `modelNamed`. */
+  readonly model: { readonly name: string; readonly options: OptionValues };
   readonly objective: Objective;
   /** For `Trainer`, beside the model, the dataset, the objective and the seed. */
   readonly training: {
@@ -26,10 +29,23 @@ export interface Preset {
     readonly steps?: number;
     readonly epochs?: number;
     /** 'sgd' unless told. */
-    readonly optimizer?: 'sgd' | 'adam';
-    readonly lr: StepSchedule | TrapezoidSchedule;
+    readonly optimizer?: OptimizerName;
+    readonly lr: Schedule & { readonly config: ScheduleConfig };
     readonly momentum: number;
+    readonly nesterov?: boolean;
     readonly weightDecay: number;
+    readonly maxNorm?: number;
+    readonly average?: WeightAverageOptions;
+    readonly perturbation?: WeightPerturbationOptions & { readonly after?: number };
+  };
+  /** Of the images while training; nothing unless told. */
+  readonly augmentation?: AugmentationOptions;
+  /** Images kept apart, epochs between two validations, steps of their PGD, and how many without a better one end the run. */
+  readonly validation?: {
+    readonly samples: number;
+    readonly every: number;
+    readonly steps: number;
+    readonly patience: number | null;
   };
   /** For `evaluate`. */
   readonly attacks: Readonly<Record<string, Attack>>;
@@ -55,7 +71,7 @@ export const MNIST_RECOMMENDED: Preset = {
     'MIMAE-AT at eps 0.2 in 400 steps: eps grows over the first 60 % of the run, the rate over the first half, and the L1 term ' +
     'weighs 0.1, so that training leaves the uniform solution and stays away. About 97 % natural and 91 % PGD-20 accuracy.',
   warnings: [],
-  model: { width: 0.5, init: 'kaimingNormal', dropout: 0 },
+  model: { name: 'cnn4', options: { width: 0.5, init: 'kaimingNormal', dropout: 0 } },
   objective: mimaeAT({ lambda: 0.4, beta: 0.1 }),
   training: {
     attack: { eps: 0.2, steps: 5, rampFraction: 0.6 },
@@ -81,7 +97,7 @@ export const MNIST_PAPER: Preset = {
     `training: ${budgetWarning(PAPER_BUDGET) ?? ''}`,
     'beta 1 on the summed L1 term can keep the loss at the value of uniform predictions for hundreds of steps',
   ],
-  model: { width: 1, init: 'trades', dropout: 0.5 },
+  model: { name: 'cnn4', options: { width: 1, init: 'trades', dropout: 0.5 } },
   objective: mimaeAT({ lambda: 0.4, beta: 1 }),
   training: {
     attack: PAPER_BUDGET,

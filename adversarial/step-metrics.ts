@@ -65,10 +65,10 @@ export class MetricsRing {
     return this.#pending.length === this.#rows;
   }
 
-  /** The numbers of a step as one row, on the GPU. All steps have the same terms. */
-  measure(values: StepValues, labels: Tensor): Tensor {
+  /** The numbers of a step, and other scalars, as one row, on the GPU. All steps have the same ones. */
+  measure(values: StepValues, labels: Tensor, others: Readonly<Record<string, Tensor>> = {}): Tensor {
     const { device } = labels;
-    const scalars = { total: values.total, ...values.terms };
+    const scalars = { total: values.total, ...values.terms, ...others };
     const logits = MEASURED.flatMap(({ name, of }) => {
       const tensor = of(values);
       return tensor ? [{ name, tensor }] : [];

@@ -2,120 +2,37 @@ import { compile, type Compiled } from '../engine/compile.js';
 import { ArgumentError, ShapeError } from '../engine/errors.js';
 import { tensor } from '../engine/ops/create.js';
 import { generatorOf } from '../engine/ops/random.js';
-import { Generator, type Seed } from '../engine/random.js';
+import { Generator } from '../engine/random.js';
 import { formatShape } from '../engine/shape.js';
 import { tuneAtFirstUse } from '../engine/tune.js';
 import type { Tensor } from '../engine/tensor.js';
+import { augmentation, type Augmentation } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type Batch } from '../data/loader.js';
 import { Dropout } from '../nn/layers/dropout.js';
-import type { Module } from '../nn/module.js';
 import { readTensors } from '../nn/state-dict.js';
 import { StepSchedule, type Schedule } from '../nn/optim/schedule.js';
-import { Adam } from '../nn/optim/adam.js';
 import type { Optimizer } from '../nn/optim/optimizer.js';
-import { SGD, type SGDOptions } from '../nn/optim/sgd.js';
+import { WeightPerturbation } from './awp.js';
 import { checkCount } from './check-count.js';
 import type { AttackLoss } from './attacks/input-gradient.js';
 import { ascend, budgetWarning } from './attacks/pgd.js';
 import { ExampleMemory } from './example-memory.js';
 import { rememberModes, type Model } from './model.js';
-import { objectiveOf, type Objective, type ObjectiveFunction } from './objectives/objective.js';
-import { adversarialStep } from './step.js';
+import { optimizerNamed } from './named-optimizer.js';
+import { objectiveOf, type Objective } from './objectives/objective.js';
+import { stepInParts } from './parts-of-step.js';
 import { DivergenceError, MetricsRing, type StepMetrics } from './step-metrics.js';
-import { checkAttack, plannedAttack, usesAttack, type TrainingAttack } from './training-attack.js';
+import type { RunOptions, StepRecord, TrainerOptions, TrainingPlace, TrainingResult } from './trainer-options.js';
+import { checkAttack, plannedAttack, usesAttack } from './training-attack.js';
 import { asPart, firstNotFinite, partOf, type TrainingCheckpoint } from './training-checkpoint.js';
 import { TrainingClock } from './training-clock.js';
+import { Validation } from './training-validation.js';
+import { WeightAverage } from './weight-average.js';
 import { UniformWatch } from './uniform-watch.js';
 
-/** What {@link Trainer} trains, on what, and how. */
-export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
-  readonly model: Module;
-  readonly dataset: Dataset;
-  /** What to minimise: an objective, or just a function of natural logits, adversarial logits and labels (see `objectiveOf`). */
-  readonly objective: Objective | ObjectiveFunction;
-  /** Needed by objectives that want adversarial images and do not make them by themselves; what their `attackPlan` sets goes before. Its start is 'normal' unless told. */
-  readonly attack?: TrainingAttack | undefined;
-  readonly batchSize: number;
-  /** 'sgd' unless told; 'adam' (with its usual betas) takes the weight decay as a penalty, and neither momentum nor Nesterov's. */
-  readonly optimizer?: 'sgd' | 'adam' | undefined;
-  /** How long to train: one of `epochs` and `steps`. */
-  readonly epochs?: number | undefined;
-  readonly steps?: number | undefined;
-  /** The learning rate, or how it changes during the run. */
-  readonly lr: number | Schedule;
-  /** Fixes the order of the examples and the starts of the attack; 0 unless told. (Initial weights and dropout: the model's.) */
-  readonly seed?: Seed | undefined;
-  /** Leave out the last batch of an epoch where it is smaller than the others; false unless told. */
-  readonly dropLast?: boolean | undefined;
-  /** Steps between two readings of the metrics; 10 unless told. */
-  readonly logEvery?: number | undefined;
-}
-
-/** One training step as it is logged. */
-export interface StepRecord {
-  /** From 1. */
-  readonly step: number;
-  /** From 1. */
-  readonly epoch: number;
-  readonly lr: number;
-  /** Radius of the attack in this step; 0 without an attack, and for an objective that makes its own images. */
-  readonly eps: number;
-  /** The objective's `total` and terms, `naturalAccuracy` and `adversarialAccuracy` where they were computed. */
-  readonly metrics: StepMetrics;
-  /** The largest values that terms can have in a batch of this size, by name, for those that have one. */
-  readonly maxima: StepMetrics;
-}
-
-/** How a run stands, every `logEvery` steps. */
-export interface TrainingProgress {
-  /** Steps done. */
-  readonly step: number;
-  /** Steps in all. */
-  readonly steps: number;
-  readonly epoch: number;
-  /** The steps since the last time, oldest first. */
-  readonly records: readonly StepRecord[];
-  /** Steps in a second, since the last time. */
-  readonly stepsPerSecond: number;
-  readonly secondsElapsed: number;
-  readonly secondsLeft: number;
-}
-
-/** What to do during {@link Trainer.run}. Callbacks may be asynchronous: the next step waits for them. */
-export interface RunOptions {
-  /** Every `logEvery` steps and after the last. */
-  readonly onProgress?: ((progress: TrainingProgress) => void | Promise<void>) | undefined;
-  /** After the last step of an epoch: the place to save a checkpoint. */
-  readonly onEpoch?: ((place: { readonly epoch: number; readonly step: number }) => void | Promise<void>) | undefined;
-  /** A sentence about something doubtful; a trainer says each once. */
-  readonly onWarning?: ((message: string) => void) | undefined;
-  /**
-   * After every `checkpointEvery` steps, once their metrics were handed on, and after the last step, also of a run that the signal ends:
-   * the place to write `checkpoint()` down.
-   */
-  readonly onCheckpoint?:
-    ((place: { readonly epoch: number; readonly step: number }) => void | Promise<void>) | undefined;
-  /** After the last step only unless told. */
-  readonly checkpointEvery?: number | undefined;
-  /** The step to stop after; the last one unless told. */
-  readonly until?: number | undefined;
-  /**
-   * Ends the run between two steps: `onProgress` gets the steps not yet reported, and `run` rejects with the signal's reason.
-   * The model is as after the last step.
-   */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How a run ended. */
-export interface TrainingResult {
-  /** Steps done in all. */
-  readonly steps: number;
-  readonly seconds: number;
-  /** Whether the last steps' loss was still at the value of uniform predictions. */
-  readonly stuckAtUniform: boolean;
-  readonly warnings: readonly string[];
-}
+/** Batches that the running statistics of an average are estimated from at most. */
+const STATISTICS_BATCHES = 100;
 
 /** Steps whose work may be waiting on the GPU: enough to keep it busy, few enough to be stopped soon. */
 const STEPS_IN_FLIGHT = 2;
@@ -140,14 +57,22 @@ export class Trainer {
   readonly #warnings: string[] = [];
   /** The step as it is replayed; captured at the first step of each size of batch. */
   readonly #learn: Compiled<[Tensor, Tensor, Tensor], Tensor>;
+  /** The same with perturbed weights. */
+  readonly #learnPerturbed: Compiled<[Tensor, Tensor, Tensor], Tensor> | undefined;
+  readonly #augmentation: Augmentation | undefined;
+  readonly #average: WeightAverage | undefined;
+  readonly #validation: Validation | undefined;
   readonly #noise = new Generator(0, { purpose: 'start' });
+  readonly #changes = new Generator(0, { purpose: 'augmentation' });
   #eps = 0;
   #step = 0;
 
   /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
   constructor(options: TrainerOptions) {
-    const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10 } = options;
+    const { model, dataset, batchSize, seed, dropLast, lr, logEvery = 10, accumulate = 1, perturbation } = options;
     checkCount('trainer', 'logEvery', logEvery, 1);
+    checkCount('trainer', 'accumulate', accumulate, 1);
+    checkCount('trainer', 'perturbation.after', perturbation?.after ?? 0, 0);
     const objective = typeof options.objective === 'function' ? objectiveOf(options.objective) : options.objective;
     checkAttack(objective, options.attack);
     this.#options = options;
@@ -162,7 +87,12 @@ export class Trainer {
     this.#watch = new UniformWatch({ objective, classes, from: this.#judgedFrom, steps: this.steps });
     const { remembers } = objective;
     this.memory = remembers && new ExampleMemory(model.device, dataset.size, remembers.initial);
+    this.#augmentation = options.augmentation && augmentation(options.augmentation);
+    this.#average = options.average && new WeightAverage(this.optimizer, options.average, this.steps);
+    this.#validation = options.validation && new Validation(options.validation);
+    const weights = perturbation && new WeightPerturbation(model, perturbation);
     this.#learn = compile((x, labels, examples) => this.#learnFrom(x, labels, examples));
+    this.#learnPerturbed = weights && compile((x, labels, examples) => this.#learnFrom(x, labels, examples, weights));
   }
 
   /** Steps done so far. */
@@ -179,9 +109,7 @@ export class Trainer {
 
   #makeOptimizer(): Optimizer {
     const { optimizer = 'sgd', momentum = 0, weightDecay = 0, nesterov = false } = this.#options;
-    const lr = this.#lrAt(1);
-    if (optimizer === 'adam') return new Adam(this.#parameters, { lr, weightDecay });
-    return new SGD(this.#parameters, { lr, momentum, weightDecay, nesterov });
+    return optimizerNamed(optimizer, this.#parameters, { lr: this.#lrAt(1), momentum, weightDecay, nesterov });
   }
 
   #lrAt(step: number): number {
@@ -209,7 +137,7 @@ export class Trainer {
     const last = Math.min(options.until ?? this.steps, this.steps);
     const inFlight: Promise<void>[] = [];
     try {
-      while (this.#step < last) {
+      while (this.#step < last && !this.#validation?.isOver) {
         if (options.signal?.aborted) {
           await this.#report(run, last);
           await onCheckpoint?.(this.#place);
@@ -224,10 +152,18 @@ export class Trainer {
         // Awaited two steps later; until then a failure must not count as unhandled.
         done.catch(() => undefined);
         inFlight.push(done);
+        // While the GPU works on this step.
+        if (this.#step < last) this.#loader.prefetch(this.#loader.positionAfter(this.#step));
+        await options.onStep?.(this.#place);
+        const isEpoch = position === this.#loader.length - 1;
+        // The run's own last step, not that of this call.
+        if (isEpoch || this.#step === this.steps) this.#average?.afterEpoch(this.#step);
+        const validated = isEpoch && this.#validation?.isDue(epoch + 1);
         const due = this.#step === last || this.#step % checkpointEvery === 0;
-        if (this.#ring.full || due) await this.#report(run, last);
-        if (position === this.#loader.length - 1) await options.onEpoch?.({ epoch: epoch + 1, step: this.#step });
-        if (due) await onCheckpoint?.(this.#place);
+        if (this.#ring.full || due || validated) await this.#report(run, last);
+        if (validated) await this.#validate(options);
+        if (isEpoch) await options.onEpoch?.(this.#place);
+        if (due || this.#validation?.isOver) await onCheckpoint?.(this.#place);
       }
       await Promise.all(inFlight);
     } finally {
@@ -237,6 +173,8 @@ export class Trainer {
     return {
       steps: this.#step,
       seconds: run.seconds,
+      stoppedEarly: this.#validation?.isOver ?? false,
+      best: this.#validation?.best,
       stuckAtUniform: this.#watch.stuck,
       warnings: [...this.#warnings],
     };
@@ -253,6 +191,7 @@ export class Trainer {
       ...asPart('model', model.stateDict()),
       ...asPart('optimizer', this.optimizer.stateDict()),
       ...asPart('memory', this.memory?.stateDict() ?? []),
+      ...asPart('average', this.#average?.stateDict() ?? []),
     ]);
     const tensors = await readTensors(state);
     const broken = firstNotFinite(tensors);
@@ -261,7 +200,8 @@ export class Trainer {
       throw new DivergenceError(message, this.#step, broken);
     }
     const generators = this.#dropout.map((generator) => generator.state());
-    return { step: this.#step, tensors, generators, variants: model.device.variants.entries() };
+    const variants = model.device.variants.entries();
+    return { step: this.#step, tensors, generators, variants, best: this.#validation?.best };
   }
 
   /**
@@ -270,7 +210,7 @@ export class Trainer {
    * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, or
    * another number of generators
    */
-  restore({ step, tensors, generators, variants }: TrainingCheckpoint): void {
+  restore({ step, tensors, generators, variants, best }: TrainingCheckpoint): void {
     const { model } = this.#options;
     checkCount('trainer', 'step', step, 0);
     if (step > this.steps)
@@ -284,12 +224,59 @@ export class Trainer {
     model.loadStateDict(partOf(tensors, 'model'));
     this.optimizer.loadStateDict(partOf(tensors, 'optimizer'));
     this.memory?.loadStateDict(partOf(tensors, 'memory'));
+    this.#average?.loadStateDict(partOf(tensors, 'average'));
+    if (this.#validation) this.#validation.best = best;
     dropout.forEach((generator, index) => {
       const state = generators[index];
       if (state) generator.setState(state);
     });
     model.device.variants.load(variants);
     this.#step = step;
+  }
+
+  /**
+   * Has the model hold the average of its parameters from now on, where there is one: what a run with `average` ends with. A checkpoint
+   * to go on from has to be made before.
+   */
+  async adoptAverage(): Promise<void> {
+    if (!this.#average?.isReady(this.#step)) return;
+    const { model } = this.#options;
+    const restoreModes = rememberModes(model);
+    try {
+      await this.#average.adopt(model, () => this.#someImages());
+    } finally {
+      restoreModes();
+    }
+  }
+
+  /** Measures the model, or the average of its parameters where there is one. */
+  async #validate({ onValidation, signal }: RunOptions): Promise<void> {
+    const validation = this.#validation;
+    if (!validation) return;
+    const { model, seed = 0 } = this.#options;
+    const measure = async (): Promise<void> => {
+      const record = await validation.run(model, this.#place, { seed, signal });
+      await onValidation?.(record);
+    };
+    if (!this.#average?.isReady(this.#step)) {
+      await measure();
+      return;
+    }
+    // Estimating statistics draws masks, which training must not miss.
+    const streams = this.#dropout.map((generator) => ({ generator, state: generator.state() }));
+    await this.#average.holding(model, () => this.#someImages(), measure);
+    for (const { generator, state } of streams) generator.setState(state);
+  }
+
+  /** Batches of the first epoch to estimate running statistics from, as they are. */
+  *#someImages(): Iterable<Tensor> {
+    const { device } = this.#options.model;
+    for (let position = 0; position < Math.min(this.#loader.length, STATISTICS_BATCHES); position++) {
+      const { images, shape } = this.#loader.batch(0, position);
+      const x = tensor(images, { device, shape });
+      yield x;
+      x.dispose();
+    }
   }
 
   /** The streams that the model's dropout draws from, each once. */
@@ -299,7 +286,7 @@ export class Trainer {
     return [...new Set(layers.map(({ generator }) => generator ?? generatorOf(model.device, 'dropout')))];
   }
 
-  get #place(): { readonly epoch: number; readonly step: number } {
+  get #place(): TrainingPlace {
     const step = this.#step;
     return { epoch: this.#loader.positionAfter(Math.max(0, step - 1)).epoch + 1, step };
   }
@@ -307,6 +294,8 @@ export class Trainer {
   /** Frees the optimiser's state; the model lives on. */
   dispose(): void {
     this.#learn.dispose();
+    this.#learnPerturbed?.dispose();
+    this.#average?.dispose();
     this.optimizer.dispose();
     this.memory?.dispose();
     this.#ring.dispose();
@@ -324,11 +313,14 @@ export class Trainer {
     this.optimizer.lr = this.#lrAt(step);
     // The attack's noise is a function of seed and step, so that a resumed run sees the same.
     this.#noise.setState(new Generator(seed, { purpose: 'start', index: step }).state());
+    this.#changes.setState(new Generator(seed, { purpose: 'augmentation', index: batch.epoch }).state());
     this.#eps = this.epsAt(step);
+    const { after = 0 } = this.#options.perturbation ?? {};
+    const learn = (batch.epoch >= after ? this.#learnPerturbed : undefined) ?? this.#learn;
     device.scope(() => {
       const x = tensor(batch.images, { device, shape: batch.shape });
       const examples = new Int32Array(batch.indices);
-      this.#ring.push(step, this.#learn(x, tensor(batch.labels, { device }), tensor(examples, { device })));
+      this.#ring.push(step, learn(x, tensor(batch.labels, { device }), tensor(examples, { device })));
     });
     this.#step = step;
   }
@@ -337,17 +329,22 @@ export class Trainer {
    * Learns from one batch of `examples`, by their numbers; gives the metrics of the step. What changes from step to step is asked for by
    * the GPU's work itself.
    */
-  #learnFrom(x: Tensor, labels: Tensor, examples: Tensor): Tensor {
-    const { model, dataset } = this.#options;
+  #learnFrom(natural: Tensor, labels: Tensor, examples: Tensor, perturbation?: WeightPerturbation): Tensor {
+    const { model, dataset, maxNorm, accumulate = 1 } = this.#options;
     const objective = this.#objective;
+    const x = this.#augmentation?.apply(natural, this.#changes, examples) ?? natural;
     const attack = (victim: Model, images: Tensor, classes: Tensor, loss?: AttackLoss): Tensor =>
       this.#attack(victim, images, classes, loss);
     const { clipMin = 0, clipMax = 1 } = this.#options.attack ?? {};
     const crafting = { clipMin, clipMax, generator: this.#noise, remembered: this.memory?.read(examples) };
-    const values = adversarialStep({ model, parameters: this.#parameters, objective, attack, crafting, x, labels });
+    const values = stepInParts(
+      { model, parameters: this.#parameters, objective, attack, crafting, perturbation, x, labels },
+      accumulate,
+    );
     checkLogits(values.naturalLogits ?? values.adversarialLogits, dataset);
-    const measured = this.#ring.measure(values, labels);
-    this.optimizer.step(values.gradients);
+    const { gradientNorm } = this.optimizer.step(values.gradients, { maxNorm });
+    const measured = this.#ring.measure(values, labels, gradientNorm && { gradientNorm });
+    this.#average?.afterStep();
     if (values.remembered) this.memory?.write(examples, values.remembered);
     return measured;
   }

@@ -1,4 +1,4 @@
-import type { RunOptions, StepRecord } from './trainer.js';
+import type { RunOptions, StepRecord } from './trainer-options.js';
 
 /** Measures one call of `run`, and tells how it stands. */
 export class TrainingClock {

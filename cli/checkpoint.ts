@@ -4,7 +4,9 @@ import { readdir, stat } from 'node:fs/promises';
 import type { Device } from '../engine/device.js';
 import { ArgumentError, BulwarkError, FormatError } from '../engine/errors.js';
 import { Generator } from '../engine/random.js';
-import { cnn4, type Cnn4WidthOptions } from '../nn/models/cnn4.js';
+import { withDefaults, type OptionValues } from '../engine/named-options.js';
+import { normalized } from '../nn/models/normalized.js';
+import { modelEntry, modelNamed } from '../nn/models/registry.js';
 import type { Module } from '../nn/module.js';
 import { mapKeys, type KeyMapping, type MapKeysOptions, type NormalizationConstants } from '../nn/pytorch/map-keys.js';
 import { isPyTorch, readPyTorch } from '../nn/pytorch/read.js';
@@ -12,35 +14,39 @@ import { stateDictOf } from '../nn/pytorch/state-dict-of.js';
 import { decodeSafetensors, encodeSafetensors, type SafetensorsFile } from '../nn/safetensors.js';
 import { StateDictError, saveStateDict } from '../nn/state-dict.js';
 import { readBytes, writeFileAtomic } from '../node/files.js';
-import { MODELS, type ModelConfig, type ModelName, type TrainConfig } from './config.js';
+import type { ModelConfig, TrainConfig } from './config.js';
 import { RUN_FILES } from './folders.js';
-import { unknownName } from './options.js';
-import { UsageError } from './errors.js';
+import { UsageError, asUsage } from './errors.js';
 
-const BUILDERS: Readonly<Record<ModelName, (options: Omit<ModelConfig, 'name'> & Cnn4Source) => Module>> = { cnn4 };
+/** Builds a model; every random number in it follows from the seed. Throws a `UsageError` for options that it has not. */
+export function buildModel({ name, ...config }: ModelConfig, device: Device, seed = 0): Module {
+  return asUsage(() =>
+    modelNamed(name, {
+      ...config,
+      device,
+      generator: new Generator(seed, { purpose: 'init' }),
+      dropoutGenerator: new Generator(seed, { purpose: 'dropout' }),
+    }),
+  );
+}
 
-/** Where a model lives, and where its random numbers come from. */
-type Cnn4Source = Pick<Cnn4WidthOptions, 'device' | 'generator' | 'dropoutGenerator'>;
-
-/** Builds a model; every random number in it follows from the seed. */
-export function buildModel({ name, ...options }: ModelConfig, device: Device, seed = 0): Module {
-  return BUILDERS[name]({
-    ...options,
-    device,
-    generator: new Generator(seed, { purpose: 'init' }),
-    dropoutGenerator: new Generator(seed, { purpose: 'dropout' }),
-  });
+/** What it takes to build a model anew, as metadata. */
+export function metadataOf({ name, classes, inChannels, imageSize, options }: ModelConfig): Record<string, string> {
+  return {
+    // Loaders of other libraries ask for this key.
+    format: 'pt',
+    model: name,
+    classes: String(classes),
+    inChannels: String(inChannels),
+    imageSize: String(imageSize),
+    options: JSON.stringify(options),
+  };
 }
 
 /** Writes a model's tensors under PyTorch's names, with what it takes to build the model anew as metadata. */
 export async function saveCheckpoint(path: string, model: Module, config: TrainConfig): Promise<void> {
-  const { name, width, classes } = config.model;
   const metadata = {
-    // Loaders of other libraries ask for this key.
-    format: 'pt',
-    model: name,
-    width: String(width),
-    classes: String(classes),
+    ...metadataOf(config.model),
     dataset: config.dataset.name,
     objective: config.objective.name,
     eps: String(config.attack.eps),
@@ -103,34 +109,48 @@ async function modelOf(folder: string): Promise<string> {
   throw new BulwarkError(`${folder}: holds no ${RUN_FILES.model}${instead || ', so it is no finished run'}`);
 }
 
+/** What the command line may say of a checkpoint's model. */
+export interface ModelOptions {
+  readonly model?: string | undefined;
+  readonly width?: number | undefined;
+  readonly classes?: number | undefined;
+}
+
 /**
  * What model a checkpoint is of: what the command line says, or else what its metadata says.
  *
  * @throws UsageError where neither says which model, FormatError where the metadata makes no sense
  */
-export function modelConfigOf(
-  { path, metadata }: Checkpoint,
-  {
-    model,
-    width,
-    classes,
-  }: { model?: ModelConfig['name'] | undefined; width?: number | undefined; classes?: number | undefined },
-): ModelConfig {
-  const said = metadata['model'];
-  const name = model ?? MODELS.find((known) => known === said);
+export function modelConfigOf({ path, metadata }: Checkpoint, { model, width, classes }: ModelOptions): ModelConfig {
+  const name = model ?? metadata['model'];
   if (name === undefined) {
-    if (said === undefined) {
-      throw new UsageError(`${path}: does not say which model it is of; say so by --model (and --width)`);
-    }
-    throw new FormatError(`${path}: ${unknownName('model', said, MODELS)}; or say which by --model`);
+    throw new UsageError(`${path}: does not say which model it is of; say so by --model (and --width)`);
   }
-  return {
-    name,
-    width: width ?? numberIn(path, metadata, 'width', 1),
-    classes: classes ?? numberIn(path, metadata, 'classes', 10),
-    init: 'trades',
-    dropout: 0,
-  };
+  try {
+    const { options: usual, imageShape } = modelEntry(name);
+    const said = metadata['model'] === name ? optionsIn(path, metadata) : {};
+    return {
+      name,
+      classes: classes ?? numberIn(path, metadata, 'classes', 10),
+      inChannels: numberIn(path, metadata, 'inChannels', imageShape[0]),
+      imageSize: numberIn(path, metadata, 'imageSize', imageShape[1]),
+      options: withDefaults(name, usual, { ...said, ...(width !== undefined && { width }) }),
+    };
+  } catch (cause) {
+    if (!(cause instanceof ArgumentError)) throw cause;
+    throw new FormatError(`${path}: ${cause.message}; or say which by --model`, { cause });
+  }
+}
+
+/** The options of the model in a checkpoint's metadata; older ones know a width alone. */
+function optionsIn(path: string, metadata: Checkpoint['metadata']): OptionValues {
+  const text = metadata['options'];
+  if (text === undefined) return 'width' in metadata ? { width: numberIn(path, metadata, 'width', 1) } : {};
+  try {
+    return Object(JSON.parse(text)) as OptionValues;
+  } catch (cause) {
+    throw new FormatError(`${path}: its metadata say options '${text}', which is no JSON`, { cause });
+  }
 }
 
 /** A number above 0 in a checkpoint's metadata, or `usual` where there is none. */
@@ -156,10 +176,9 @@ export function epsOf({ metadata }: Checkpoint): number | undefined {
 export function loadModel(checkpoint: Checkpoint, config: ModelConfig, device: Device): Module {
   const model = buildModel(config, device);
   try {
-    const { tensors, normalization } = fit(checkpoint, model, config);
-    refuseNormalization(checkpoint, normalization);
+    const { tensors, normalization = normalizationIn(checkpoint) } = fit(checkpoint, model, config);
     model.loadStateDict(tensors);
-    return model;
+    return normalization ? normalized(model, normalization) : model;
   } catch (cause) {
     model.dispose();
     throw cause;
@@ -174,16 +193,24 @@ export function loadModel(checkpoint: Checkpoint, config: ModelConfig, device: D
 export function fit(
   { path, tensors }: Checkpoint,
   model: Module,
-  { name, width, classes }: ModelConfig,
+  config: ModelConfig,
   options: MapKeysOptions = {},
 ): KeyMapping {
   try {
     return mapKeys(tensors, model, options);
   } catch (cause) {
     if (!(cause instanceof StateDictError)) throw cause;
-    const what = `a checkpoint of ${name} with width ${width} and ${classes} classes`;
-    throw new BulwarkError([`${path}: is not ${what}:`, ...differences(cause)].join('\n  '), { cause });
+    throw new BulwarkError(
+      [`${path}: is not a checkpoint of ${describeModel(config)}:`, ...differences(cause)].join('\n  '),
+      { cause },
+    );
   }
+}
+
+/** A model in a few words. */
+export function describeModel({ name, classes, options }: ModelConfig): string {
+  const width = options['width'] ?? 1;
+  return `${name} with width ${String(width)} and ${classes} classes`;
 }
 
 function differences({ missing, unexpected, mismatched }: StateDictError): string[] {
@@ -197,12 +224,17 @@ function differences({ missing, unexpected, mismatched }: StateDictError): strin
 /** Under which a converted checkpoint says what its network normalises images by: numbers per channel, with commas. */
 export const NORMALIZATION_KEYS = { mean: 'normalize.mean', std: 'normalize.std' } as const;
 
-/** A network behind a normalisation that is left out would be another one, and its accuracies wrong. */
-function refuseNormalization({ path, metadata }: Checkpoint, found: NormalizationConstants | undefined): void {
-  const mean = found?.mean.join(',') ?? metadata[NORMALIZATION_KEYS.mean];
-  const std = found?.std.join(',') ?? metadata[NORMALIZATION_KEYS.std];
-  if (mean === undefined && std === undefined) return;
-  throw new BulwarkError(
-    `${path}: its network takes images normalised by mean ${mean ?? '?'} and std ${std ?? '?'}; a model without that layer cannot stand for it`,
+/** What a converted checkpoint says of its network's normalisation. Throws a `FormatError` where that is no numbers. */
+function normalizationIn({ path, metadata }: Checkpoint): NormalizationConstants | undefined {
+  const [mean, std] = [NORMALIZATION_KEYS.mean, NORMALIZATION_KEYS.std].map((key) =>
+    metadata[key]?.split(',').map(Number),
+  );
+  if (!mean && !std) return undefined;
+  if (mean?.length === std?.length && [mean, std].every((values) => values?.every(Number.isFinite))) {
+    return { mean: mean ?? [], std: std ?? [] };
+  }
+  throw new FormatError(
+    `${path}: its metadata say ${NORMALIZATION_KEYS.mean} '${metadata[NORMALIZATION_KEYS.mean] ?? ''}' and ` +
+      `${NORMALIZATION_KEYS.std} '${metadata[NORMALIZATION_KEYS.std] ?? ''}'; expected a number per channel in both`,
   );
 }

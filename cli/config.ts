@@ -1,29 +1,22 @@
-import type { Objective, OptionValue, OptionValues } from '../adversarial/objectives/objective.js';
+import type { OptimizerName } from '../adversarial/named-optimizer.js';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
-import type { Preset } from '../adversarial/presets.js';
-import type { Cnn4Init } from '../nn/models/cnn4.js';
+import type { OptionValues } from '../adversarial/objectives/objective.js';
+import type { WeightAverageOptions } from '../adversarial/weight-average.js';
+import type { AugmentationOptions } from '../data/augmentation.js';
+import type { Dataset } from '../data/dataset.js';
 import { scheduleOf, type Schedule, type ScheduleConfig as NamedSchedule } from '../nn/optim/schedule.js';
-import { UsageError, asUsage } from './errors.js';
 
 /** The names of the datasets that there are. */
 export const DATASETS = ['mnist', 'fashion-mnist', 'cifar10', 'cifar100', 'shapes32', 'folder'] as const;
 export type DatasetName = (typeof DATASETS)[number];
 
-/** The names of the models that there are. */
-export const MODELS = ['cnn4'] as const;
-export type ModelName = (typeof MODELS)[number];
-
-/** The optimisers that there are. */
-export const OPTIMIZERS = ['sgd', 'adam'] as const;
-export type OptimizerName = (typeof OPTIMIZERS)[number];
-
-/** A model, as far as it takes to build it anew. */
+/** A model, as far as it takes to build it anew: see `nn/models/registry.ts`. */
 export interface ModelConfig {
-  readonly name: ModelName;
-  readonly width: number;
+  readonly name: string;
   readonly classes: number;
-  readonly init: Cnn4Init;
-  readonly dropout: number;
+  readonly inChannels: number;
+  readonly imageSize: number;
+  readonly options: OptionValues;
 }
 
 /** `T` without what a run's settings hold elsewhere, for each of the schedules. */
@@ -35,11 +28,25 @@ export type ScheduleConfig = WithoutRate<NamedSchedule>;
 /** Changes whenever an older configuration would mean something else. */
 export const CONFIG_VERSION = 1;
 
+/** Images that are kept apart from those that a run learns from, and what is done with them. */
+export interface ValidationConfig {
+  /** How many of the training images. */
+  readonly samples: number;
+  /** Epochs between two validations. */
+  readonly every: number;
+  /** Of the attack, PGD, whose steps together cross the ball. */
+  readonly steps: number;
+  /** Validations without a better one after which the run ends; null for never. */
+  readonly patience: number | null;
+}
+
 /** Every setting of a training run, resolved: what `config.json` holds. */
 export interface TrainConfig {
   readonly version: typeof CONFIG_VERSION;
   readonly preset: string;
   readonly dataset: { readonly name: DatasetName; readonly folder: string | null; readonly subset: number | null };
+  readonly validation: ValidationConfig | null;
+  readonly augmentation: AugmentationOptions | null;
   readonly model: ModelConfig;
   readonly objective: { readonly name: string; readonly options: OptionValues };
   /** The adversary of training; also the radius that the trained model is evaluated at. */
@@ -55,126 +62,55 @@ export interface TrainConfig {
     readonly steps: number | null;
     readonly epochs: number | null;
     readonly batchSize: number;
+    /** Parts that each batch is learned from in. */
+    readonly accumulate: number;
     readonly optimizer: OptimizerName;
     /** What the schedule starts from. */
     readonly lr: number;
     readonly schedule: ScheduleConfig;
     readonly momentum: number;
+    readonly nesterov: boolean;
     readonly weightDecay: number;
+    /** Null for gradients as they are. */
+    readonly maxNorm: number | null;
+    readonly average: WeightAverageOptions | null;
+    /** Adversarial weight perturbation, after so many epochs. */
+    readonly perturbation: { readonly gamma: number; readonly after: number } | null;
   };
   /** Of the trained model, on the first test images; none for 0. */
   readonly evaluation: { readonly samples: number };
   readonly seed: number;
 }
 
-/** What the command line may set over a preset; undefined is what it does not set. */
-export interface TrainOptions {
-  readonly dataset: DatasetName;
-  readonly data?: string;
-  readonly subset?: number;
-  readonly model: ModelName;
-  readonly width?: number;
-  readonly objective?: string;
-  readonly lambda?: number;
-  readonly beta?: number;
-  readonly pairReduction?: string;
-  /** Options of the objective by name. */
-  readonly set?: Readonly<Record<string, OptionValue>>;
-  readonly eps?: number;
-  readonly attackSteps?: number;
-  readonly stepSize?: number;
-  readonly ramp?: number;
-  readonly steps?: number;
-  readonly epochs?: number;
-  readonly batchSize?: number;
-  readonly optimizer?: OptimizerName;
-  readonly lr?: number;
-  readonly momentum?: number;
-  readonly weightDecay?: number;
-  readonly evalSamples?: number;
-  readonly seed: number;
+/** Settings of a configuration that take the place of others: every part may be missing. */
+export type ConfigPatch = DeepPartial<Omit<TrainConfig, 'version' | 'preset'>>;
+
+type DeepPartial<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]?: DeepPartial<T[K]> }
+    : T;
+
+/** A configuration for the images and classes that a dataset turned out to have. */
+export function withShapeOf(config: TrainConfig, { classes, exampleShape }: Dataset): TrainConfig {
+  const [inChannels = 1, imageSize = 1] = exampleShape;
+  return { ...config, model: { ...config.model, classes, inChannels, imageSize } };
 }
 
-/** MNIST's. */
-const CLASSES = 10;
-
-/** Test images that a trained model is evaluated on, unless told. */
-export const EVALUATION_SAMPLES = 1000;
-
-/**
- * A preset with the command line's options in place of its own.
- *
- * @throws UsageError for an unknown objective, options that it does not have, or both of steps and epochs
- */
-export function resolveConfig(preset: Preset, options: TrainOptions): TrainConfig {
-  const objective = resolveObjective(preset, options);
-  return {
-    version: CONFIG_VERSION,
-    preset: preset.name,
-    dataset: { name: options.dataset, folder: options.data ?? null, subset: options.subset ?? null },
-    model: { name: options.model, classes: CLASSES, ...preset.model, width: options.width ?? preset.model.width },
-    objective: { name: objective.name, options: objective.options },
-    attack: resolveAttack(preset, options),
-    training: resolveTraining(preset, options),
-    evaluation: { samples: options.evalSamples ?? EVALUATION_SAMPLES },
-    seed: options.seed,
-  };
-}
-
-function resolveObjective(preset: Preset, options: TrainOptions): Objective {
-  const { objective: name = preset.objective.name, lambda, beta, pairReduction, set = {} } = options;
-  const own = name === preset.objective.name ? preset.objective.options : {};
-  const given = Object.entries({ lambda, beta, pairReduction }).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, value] as const],
-  );
-  const twice = given.find(([key]) => key in set);
-  if (twice) throw new UsageError(`--set ${twice[0]}: is given by an option of its own too; take one of the two`);
-  return asUsage(() => objectiveNamed(name, { ...own, ...Object.fromEntries(given), ...set }));
-}
-
-/** A sentence for each option of the training attack that was given, but that the objective does not look at. */
-export function ignoredOptions(
-  { name, options: settings }: TrainConfig['objective'],
-  options: Pick<TrainOptions, 'attackSteps' | 'stepSize'>,
+/** A sentence for each setting of the training attack that was given, but that the objective does not look at. */
+export function ignoredSettings(
+  { name, options }: TrainConfig['objective'],
+  given: ConfigPatch['attack'] = {},
 ): string[] {
-  const { needs, craft, attackPlan } = objectiveNamed(name, settings);
-  const given: readonly (readonly [string, number | undefined, number | undefined])[] = [
-    ['--attack-steps', options.attackSteps, attackPlan?.steps],
-    ['--step-size', options.stepSize, attackPlan?.stepSize],
+  const { needs, craft, attackPlan } = objectiveNamed(name, options);
+  const settings: readonly (readonly [string, unknown, unknown])[] = [
+    ['--attack-steps', given.steps, attackPlan?.steps],
+    ['--step-size', given.stepSize, attackPlan?.stepSize],
   ];
   const why = needs.adversarial ? 'has an attack of its own (see --set)' : 'trains without an attack';
-  return given
+  return settings
     .filter(([, value, own]) => value !== undefined && (own !== undefined || craft || !needs.adversarial))
     .map(([option]) => `${option} changes nothing: ${name} ${why}`);
-}
-
-function resolveAttack(preset: Preset, options: TrainOptions): TrainConfig['attack'] {
-  const { attack } = preset.training;
-  return {
-    eps: options.eps ?? attack.eps,
-    steps: options.attackSteps ?? attack.steps,
-    stepSize: options.stepSize ?? attack.stepSize ?? null,
-    rampFraction: options.ramp ?? attack.rampFraction ?? 0,
-    start: typeof attack.start === 'string' ? attack.start : 'normal',
-  };
-}
-
-function resolveTraining({ training }: Preset, options: TrainOptions): TrainConfig['training'] {
-  if (options.steps !== undefined && options.epochs !== undefined) {
-    throw new UsageError('--steps and --epochs: give one of them, to say how long to train');
-  }
-  const own = options.steps === undefined && options.epochs === undefined;
-  const { baseLr, ...schedule } = training.lr.config;
-  return {
-    steps: options.steps ?? (own ? (training.steps ?? null) : null),
-    epochs: options.epochs ?? (own ? (training.epochs ?? null) : null),
-    batchSize: options.batchSize ?? training.batchSize,
-    optimizer: options.optimizer ?? training.optimizer ?? 'sgd',
-    lr: options.lr ?? baseLr,
-    schedule,
-    momentum: options.momentum ?? training.momentum,
-    weightDecay: options.weightDecay ?? training.weightDecay,
-  };
 }
 
 /** The schedule of a configuration. Throws an `ArgumentError` for settings outside their domain. */

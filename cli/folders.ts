@@ -9,6 +9,8 @@ export const RUN_FILES = {
   config: 'config.json',
   metrics: METRICS_FILE,
   model: 'model.safetensors',
+  /** What validated best, where there was a validation. */
+  best: 'best.safetensors',
   /** What an unfinished training run goes on from. */
   checkpoint: 'checkpoint.safetensors',
   report: 'report.html',

@@ -1,6 +1,6 @@
 import type { Evaluation } from '../adversarial/evaluation-tally.js';
 import type { Proportion } from '../adversarial/statistics.js';
-import type { StepRecord } from '../adversarial/trainer.js';
+import type { StepRecord } from '../adversarial/trainer-options.js';
 import { FormatError } from '../engine/errors.js';
 import { readMetrics, type MetricsRecord } from '../node/metrics.js';
 
@@ -56,18 +56,25 @@ export function evaluationLines(evaluation: Evaluation, run?: string): MetricsRe
  */
 export async function readHistory(path: string): Promise<HistoryStep[]> {
   const records = await readMetrics(path);
-  return records.flatMap((record, index) => {
-    const step = stepOf(record);
-    if (step) return [step];
-    if (typeof record['evaluation'] === 'string') return [];
-    throw new FormatError(`${path}: record ${index + 1} has no number 'step'; it is no metrics file of a run`);
-  });
+  const stray = records.findIndex(({ step, evaluation }) => typeof step !== 'number' && typeof evaluation !== 'string');
+  if (stray >= 0) {
+    throw new FormatError(`${path}: record ${stray + 1} has no number 'step'; it is no metrics file of a run`);
+  }
+  return stepsIn(records);
 }
 
-/** The training step that a line of a metrics file is of; undefined where it is of none. */
-export function stepOf(record: MetricsRecord): HistoryStep | undefined {
-  const { step } = record;
-  return typeof step === 'number' ? { step, values: numbersOf(record) } : undefined;
+/** The steps among the lines of a metrics file, each with what was found by the validation after it. */
+export function stepsIn(records: readonly MetricsRecord[]): HistoryStep[] {
+  const numbered = records.flatMap((record) => {
+    const { step } = record;
+    return typeof step === 'number' ? [{ step, record }] : [];
+  });
+  const validations = new Map(numbered.flatMap(({ step, record }) => ('validation' in record ? [[step, record]] : [])));
+  return numbered.flatMap(({ step, record }) => {
+    if ('validation' in record) return [];
+    const found = Object.entries(numbersOf(validations.get(step) ?? {})).filter(([name]) => name !== 'validation');
+    return [{ step, values: { ...numbersOf(record), ...Object.fromEntries(found) } }];
+  });
 }
 
 /** A training step as the report shows it. */

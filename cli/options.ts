@@ -3,7 +3,8 @@ import { Option, type Command } from 'commander';
 import type { OptionValue } from '../adversarial/objectives/objective.js';
 import { nearestName } from '../engine/nearest-name.js';
 import { ADAPTER_NAMES } from '../node/adapter.js';
-import { UsageError } from './errors.js';
+import { MODELS, modelEntry } from '../nn/models/registry.js';
+import { UsageError, asUsage } from './errors.js';
 
 /** The numbers that an option takes. */
 export interface NumberDomain {
@@ -94,6 +95,14 @@ export function named(flags: string, what: string, text: string, known: readonly
 /** `--seed`. */
 export const seedOption = (): Option =>
   numeric('--seed <integer>', 'same seed, same adapter, same bits', { least: 0, integer: true }, 0);
+
+/** `--model`, one of those that there are, or a wide residual network of any size; `what` says whose. */
+export function modelOption(what: string): Option {
+  const names = MODELS.map(({ name }) => name).join(', ');
+  return new Option('--model <name>', `${what}: ${names}, wrn-<depth>-<widening>`).argParser(
+    (text: string) => asUsage(() => modelEntry(text)).name,
+  );
+}
 
 /** `--data`, where a dataset's files are. */
 export const dataOption = (): Option =>

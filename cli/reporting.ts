@@ -46,7 +46,7 @@ function attackWords({ objective, attack }: TrainConfig): string {
 
 /** The settings of a run as a report lists them. */
 export function settingsOf(config: TrainConfig): Record<string, string> {
-  const { dataset, model, objective, training, seed, preset } = config;
+  const { dataset, validation, augmentation, model, objective, training, seed, preset } = config;
   const options = Object.entries(objective.options).map(([name, value]) => `${name} ${String(value)}`);
   return {
     preset,
@@ -55,11 +55,16 @@ export function settingsOf(config: TrainConfig): Record<string, string> {
     objective: [objective.name, ...options].join(', '),
     'training attack': attackWords(config),
     length: training.steps === null ? `${training.epochs} epochs` : `${training.steps} steps`,
-    'batch size': String(training.batchSize),
-    optimiser: training.optimizer === 'adam' ? 'Adam' : 'SGD',
+    'batch size': `${training.batchSize}${training.accumulate > 1 ? `, in ${training.accumulate} parts` : ''}`,
+    optimiser: training.optimizer + (training.nesterov ? " with Nesterov's momentum" : ''),
     'learning rate': [number(training.lr), ...scheduleWords(training.schedule)].join(', '),
     momentum: number(training.momentum),
     'weight decay': number(training.weightDecay),
+    ...(training.maxNorm !== null && { 'gradients clipped to norm': number(training.maxNorm) }),
+    ...(augmentation && { augmentation: JSON.stringify(augmentation) }),
+    ...(training.average && { 'average of parameters': JSON.stringify(training.average) }),
+    ...(training.perturbation && { 'perturbed weights': JSON.stringify(training.perturbation) }),
+    ...(validation && { validation: JSON.stringify(validation) }),
     seed: String(seed),
   };
 }
@@ -99,6 +104,7 @@ function percent(part: number): string {
 }
 
 /** A model's settings as a report lists them. */
-export function modelSettings({ name, width, init, dropout }: ModelConfig): Record<string, string> {
-  return { model: `${name}, width ${width}, ${init} initialisation, dropout ${dropout}` };
+export function modelSettings({ name, classes, options }: ModelConfig): Record<string, string> {
+  const words = Object.entries(options).map(([option, value]) => `${option} ${String(value)}`);
+  return { model: [name, ...words, `${classes} classes`].join(', ') };
 }

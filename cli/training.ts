@@ -1,10 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import { DivergenceError } from '../adversarial/step-metrics.js';
-import { Trainer, type StepRecord, type TrainingProgress } from '../adversarial/trainer.js';
+import { Trainer } from '../adversarial/trainer.js';
+import type { StepRecord, TrainingProgress, TrainingResult } from '../adversarial/trainer-options.js';
 import {
   decodeTrainingCheckpoint,
   encodeTrainingCheckpoint,
+  type BestValidation,
   type TrainingCheckpoint,
 } from '../adversarial/training-checkpoint.js';
 import type { Dataset } from '../data/dataset.js';
@@ -13,7 +15,8 @@ import { DeviceLostError } from '../engine/errors.js';
 import type { Module } from '../nn/module.js';
 import { fileError } from '../node/file-error.js';
 import { writeFileAtomic } from '../node/files.js';
-import { buildModel } from './checkpoint.js';
+import { pgdOf } from './attack-list.js';
+import { buildModel, saveCheckpoint } from './checkpoint.js';
 import { makeSchedule, type TrainConfig } from './config.js';
 import type { Context } from './context.js';
 import type { RunDevice } from './device.js';
@@ -35,6 +38,10 @@ export interface TrainingCall {
   readonly config: TrainConfig;
   readonly device: RunDevice;
   readonly dataset: Dataset;
+  /** What to validate on, where the configuration wants that. */
+  readonly validation?: Dataset | undefined;
+  /** Where to write the model that is validated best. */
+  readonly best?: string;
   readonly run: Pick<OpenRun, 'log' | 'rewind'>;
   /** What the metrics call the run, where they hold several. */
   readonly name?: string;
@@ -49,6 +56,8 @@ export interface TrainingOutcome {
   /** Steps done, and those that were asked for. */
   readonly steps: number;
   readonly total: number;
+  readonly best: BestValidation | undefined;
+  readonly stoppedEarly: boolean;
   /** Of the steps that were done in this call. */
   readonly records: readonly StepRecord[];
   readonly warnings: readonly string[];
@@ -103,16 +112,18 @@ interface Display {
 /** Trains on the device that there is until the end, an interruption, or an error. */
 async function trainFrom(
   from: TrainingCheckpoint | undefined,
-  { context, config, device, dataset, run, name, checkpoints }: TrainingCall,
+  call: TrainingCall,
   { progress, warn }: Display,
 ): Promise<Omit<TrainingOutcome, 'warnings' | 'seconds'>> {
+  const { context, config, device, run, name, checkpoints } = call;
   const model = buildModel(config.model, device.device, config.seed);
-  const trainer = makeTrainer(config, model, dataset);
+  const trainer = makeTrainer(model, call);
   const records: StepRecord[] = [];
   let saved = from?.step;
+  let result: TrainingResult | undefined;
   try {
     if (from) trainer.restore(from);
-    await trainer.run({
+    result = await trainer.run({
       signal: context.signal,
       checkpointEvery: checkpoints?.every,
       onProgress: (now) => {
@@ -126,15 +137,27 @@ async function trainFrom(
         await writeFileAtomic(checkpoints.path, encodeTrainingCheckpoint(await trainer.checkpoint()));
         saved = step;
       },
+      onValidation: async ({ epoch, step, natural, robust, best }) => {
+        run.log({ validation: epoch, step, validationNatural: natural, validationRobust: robust });
+        progress.log(`validation after epoch ${epoch}: natural ${percent(natural)}, robust ${percent(robust)}`);
+        if (best && call.best !== undefined) await saveCheckpoint(call.best, model, config);
+      },
       onWarning: warn,
     });
+    await trainer.adoptAverage();
   } catch (error) {
     if (error instanceof DivergenceError && checkpoints) throw withCheckpoint(error, saved, checkpoints.path);
     if (!context.signal.aborted) throw error;
+    await trainer.adoptAverage();
   } finally {
     trainer.dispose();
   }
-  return { model, steps: trainer.step, total: trainer.steps, records };
+  const { best, stoppedEarly = false } = result ?? {};
+  return { model, steps: trainer.step, total: trainer.steps, records, best, stoppedEarly };
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(1)} %`;
 }
 
 /** A divergence that says what is left of the run. */
@@ -157,23 +180,37 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
 }
 
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */
-export function makeTrainer(config: TrainConfig, model: Module, dataset: Dataset): Trainer {
-  const { steps, epochs, batchSize, optimizer, momentum, weightDecay } = config.training;
+export function makeTrainer(
+  model: Module,
+  { config, dataset, validation: images }: Pick<TrainingCall, 'config' | 'dataset' | 'validation'>,
+): Trainer {
+  const { steps, epochs, batchSize, accumulate, optimizer, momentum, nesterov, weightDecay } = config.training;
+  const { maxNorm, average, perturbation } = config.training;
   const { stepSize, ...attack } = config.attack;
+  const { validation } = config;
   return asUsage(
     () =>
       new Trainer({
-        model,
+        ...{ model, batchSize, accumulate, optimizer, momentum, nesterov, weightDecay },
         dataset,
         objective: objectiveNamed(config.objective.name, config.objective.options),
         attack: { ...attack, ...(stepSize !== null && { stepSize }) },
-        batchSize,
-        optimizer,
+        augmentation: config.augmentation ?? undefined,
         lr: makeSchedule(config.training),
-        momentum,
-        weightDecay,
         steps: steps ?? undefined,
         epochs: epochs ?? undefined,
+        maxNorm: maxNorm ?? undefined,
+        average: average ?? undefined,
+        perturbation: perturbation ?? undefined,
+        validation:
+          validation && images
+            ? {
+                dataset: images,
+                attack: pgdOf({ eps: attack.eps, norm: 'linf', steps: validation.steps, restarts: 1 }),
+                every: validation.every,
+                patience: validation.patience ?? undefined,
+              }
+            : undefined,
         seed: config.seed,
         logEvery: logEvery(model.device),
       }),

@@ -48,6 +48,7 @@ export class Loader {
   readonly #shuffle: boolean;
   readonly #seed: Seed;
   #latest: { epoch: number; order: Uint32Array<ArrayBuffer> } | undefined;
+  #prefetched: Batch | undefined;
 
   /**
    * @throws ArgumentError for a batch size that is not an integer from 1 up, or where there would be no batch at all
@@ -84,6 +85,23 @@ export class Loader {
    * @throws ArgumentError where the epoch has no batch of that number
    */
   batch(epoch: number, position: number): Batch {
+    const held = this.#prefetched;
+    if (held?.epoch !== epoch || held.position !== position) return this.#gather(epoch, position);
+    // Handed out once, since its arrays are the caller's.
+    this.#prefetched = undefined;
+    return held;
+  }
+
+  /**
+   * Makes a batch now, which `batch` then gives at once: for while the GPU is at work on the one before. Holds one batch, the latest.
+   * @throws ArgumentError where the epoch has no batch of that number
+   */
+  prefetch({ epoch, position }: LoaderPosition): void {
+    const held = this.#prefetched;
+    if (held?.epoch !== epoch || held.position !== position) this.#prefetched = this.#gather(epoch, position);
+  }
+
+  #gather(epoch: number, position: number): Batch {
     this.#checkPosition(position, this.length - 1);
     const indices = this.#orderOf(epoch).slice(position * this.batchSize, (position + 1) * this.batchSize);
     const { images, labels } = this.dataset.gather(indices);

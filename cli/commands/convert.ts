@@ -5,17 +5,24 @@ import { withoutWrappers, type KeyMapping } from '../../nn/pytorch/map-keys.js';
 import { shown } from '../../nn/pytorch/value.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../nn/safetensors.js';
 import { writeFileAtomic } from '../../node/files.js';
-import { NORMALIZATION_KEYS, buildModel, fit, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
-import { MODELS, type ModelConfig, type ModelName } from '../config.js';
+import {
+  NORMALIZATION_KEYS,
+  buildModel,
+  describeModel,
+  fit,
+  metadataOf,
+  modelConfigOf,
+  readCheckpoint,
+  type Checkpoint,
+  type ModelOptions,
+} from '../checkpoint.js';
+import type { ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { openDevice } from '../device.js';
 import { EXIT, UsageError, asUsage } from '../errors.js';
-import { COUNT, WIDTH, named, numeric } from '../options.js';
+import { COUNT, WIDTH, modelOption, numeric } from '../options.js';
 
-interface Options {
-  readonly model?: ModelName;
-  readonly width?: number;
-  readonly classes?: number;
+interface Options extends ModelOptions {
   readonly key?: string;
   readonly prefix?: string;
   readonly force?: boolean;
@@ -32,13 +39,12 @@ every name and shape is checked, and the names become the model's own; the file 
 
 /** Adds `bulwark convert`. */
 export function addConvertCommand(program: Command, run: RunCommand): void {
-  const model = `check against this network: ${MODELS.join(', ')} (default: as the file says, if it does)`;
   program
     .command('convert')
     .description('Make a safetensors file of a checkpoint that torch.save wrote, without Python.')
     .argument('<input>', 'a .pt, .pth or .safetensors file')
     .argument('<output>', 'the .safetensors file to write')
-    .addOption(named('--model <name>', 'model', model, MODELS))
+    .addOption(modelOption('network to check against (default: as the file says, if it does)'))
     .addOption(numeric('--width <factor>', 'multiplies its channels (default: as the file says, or 1)', WIDTH))
     .addOption(numeric('--classes <count>', 'its logits (default: as the file says, or 10)', COUNT))
     .option('--key <key>', 'where in the file the state dict is (default: found where there is one only)')
@@ -89,10 +95,6 @@ async function convertNamed(checkpoint: Checkpoint, { prefix, ...options }: Opti
   }
 }
 
-function metadataOf({ name, width, classes }: ModelConfig): Record<string, string> {
-  return { format: 'pt', model: name, width: String(width), classes: String(classes) };
-}
-
 function normalizationOf({ normalization }: KeyMapping): Record<string, string> {
   if (!normalization) return {};
   const { mean, std } = normalization;
@@ -101,7 +103,7 @@ function normalizationOf({ normalization }: KeyMapping): Record<string, string> 
 
 function notesOn({ prefix, ignored, supplied, normalization }: KeyMapping, config: ModelConfig): string[] {
   return [
-    `fits ${config.name} with width ${config.width} and ${config.classes} classes`,
+    `fits ${describeModel(config)}`,
     ...(prefix === '' ? [] : [`dropped the prefix ${prefix}`]),
     ...ignored.map(({ name, reason }) => `left out ${name}: ${reason}`),
     ...supplied.map((name) => `set ${name} to 0: an old file, without such counters`),

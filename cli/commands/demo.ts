@@ -5,7 +5,8 @@ import { MNIST_RECOMMENDED, standardAttacks } from '../../adversarial/presets.js
 import type { Dataset } from '../../data/dataset.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { saveCheckpoint } from '../checkpoint.js';
-import { resolveConfig, type TrainConfig } from '../config.js';
+import type { TrainConfig } from '../config.js';
+import { resolveConfig } from '../resolve-config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
 import { RunDevice, type OpenedDevice } from '../device.js';
@@ -40,7 +41,7 @@ FGSM and by PGD-20 at eps 0.2. Its folder holds both checkpoints, metrics.jsonl,
 
 /** Adds `bulwark demo`. */
 export function addDemoCommand(program: Command, run: RunCommand): void {
-  const width = `multiplies the channels 32, 64 (default: ${MNIST_RECOMMENDED.model.width})`;
+  const width = `multiplies the channels 32, 64 (default: ${String(MNIST_RECOMMENDED.model.options['width'])})`;
   const command = program
     .command('demo')
     .description('Train plainly and by MIMAE-AT side by side on MNIST, and compare: a few minutes on two cores.')
@@ -82,14 +83,14 @@ type DemoConfigs = Readonly<Record<'plain' | 'mimae-at', TrainConfig>>;
 
 /** The settings of both runs: the recommended ones, but for the objective of the plain run. */
 function configsFor({ seed, data, steps, width }: Options): DemoConfigs {
-  const given = {
-    ...(data !== undefined && { data }),
-    ...(steps !== undefined && { steps }),
-    ...(width !== undefined && { width }),
+  const both = {
+    seed,
+    ...(data !== undefined && { dataset: { folder: data } }),
+    ...(steps !== undefined && { training: { steps } }),
+    ...(width !== undefined && { model: { options: { width } } }),
   };
-  const both = { dataset: 'mnist', model: 'cnn4', seed, ...given } as const;
   return {
-    plain: resolveConfig(MNIST_RECOMMENDED, { ...both, objective: 'plain' }),
+    plain: resolveConfig(MNIST_RECOMMENDED, both, { objective: { name: 'plain' } }),
     'mimae-at': resolveConfig(MNIST_RECOMMENDED, both),
   };
 }

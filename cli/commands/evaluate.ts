@@ -9,8 +9,8 @@ import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { Module } from '../../nn/module.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { ATTACK_NAMES, attacksNamed } from '../attack-list.js';
-import { epsOf, loadModel, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
-import { DATASETS, MODELS, type DatasetName, type ModelConfig, type ModelName } from '../config.js';
+import { describeModel, epsOf, loadModel, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { DATASETS, type DatasetName, type ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { CURVE_SETTINGS, curveOption, planCurve, runCurves, type CurveRequest } from '../curves.js';
 import { loadDataset } from '../datasets.js';
@@ -28,6 +28,7 @@ import {
   addCommonOptions,
   addPlaceOptions,
   dataOption,
+  modelOption,
   named,
   numeric,
   seedOption,
@@ -39,7 +40,7 @@ import { formatProportion, formatTable } from '../table.js';
 interface Options {
   readonly dataset: DatasetName;
   readonly data?: string;
-  readonly model?: ModelName;
+  readonly model?: string;
   readonly width?: number;
   readonly attacks: string;
   readonly attackOn: 'all' | 'robust';
@@ -76,7 +77,6 @@ folder gets report.html, report.md and results.json; when interrupted it keeps w
 /** Adds `bulwark evaluate`. */
 export function addEvaluateCommand(program: Command, run: RunCommand): void {
   const dataset = `what to evaluate on: ${DATASETS.join(', ')} (its test images)`;
-  const model = `network: ${MODELS.join(', ')} (default: as the checkpoint says)`;
   const width = 'multiplies its channels (default: as the checkpoint says, or 1)';
   const eps = "radius of the attacks, in units of the data, 0 to 1 (default: the checkpoint's, or 0.3)";
   const attackOn = "'all' images, or those that are still 'robust' after the attacks before";
@@ -87,7 +87,7 @@ export function addEvaluateCommand(program: Command, run: RunCommand): void {
     .argument('<checkpoint>', `a .safetensors, .pt or .pth file, or a run's folder that holds ${RUN_FILES.model}`)
     .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
     .addOption(dataOption())
-    .addOption(named('--model <name>', 'model', model, MODELS))
+    .addOption(modelOption('network (default: as the checkpoint says)'))
     .addOption(numeric('--width <factor>', width, WIDTH))
     .option('--attacks <list>', `what to attack with, of ${ATTACK_NAMES.join(', ')}`, 'natural,fgsm,pgd-20')
     .addOption(named('--attack-on <which>', 'choice', attackOn, ['all', 'robust'], 'all'))
@@ -222,7 +222,7 @@ function reportOf({ checkpoint, model, history, evaluation, curves, opened, seed
   const name = metadata['objective'] ?? model.name;
   return {
     title: `Evaluation of ${path}`,
-    summary: `A ${model.name} of width ${model.width} on ${evaluation.size} examples of ${evaluation.dataset}.`,
+    summary: `A ${describeModel(model)} on ${evaluation.size} examples of ${evaluation.dataset}.`,
     runs: [
       {
         name,

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { sanity, type SanityReport } from '../../adversarial/sanity.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
-import { DATASETS, MODELS, type DatasetName, type ModelName } from '../config.js';
+import { describeModel, epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
+import { DATASETS, type DatasetName } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
 import { openComputingDevice } from '../device.js';
@@ -18,6 +18,7 @@ import {
   addCommonOptions,
   addPlaceOptions,
   dataOption,
+  modelOption,
   named,
   numeric,
   seedOption,
@@ -30,7 +31,7 @@ import { formatTable } from '../table.js';
 interface Options {
   readonly dataset: DatasetName;
   readonly data?: string;
-  readonly model?: ModelName;
+  readonly model?: string;
   readonly width?: number;
   readonly eps?: number;
   readonly substitute?: string;
@@ -54,7 +55,6 @@ Each check says pass, look (at what, and why) or fail. Exit code 1 where one fai
 /** Adds `bulwark sanity`. */
 export function addSanityCommand(program: Command, run: RunCommand): void {
   const dataset = `what to check on: ${DATASETS.join(', ')} (its test images)`;
-  const model = `network: ${MODELS.join(', ')} (default: as the checkpoint says)`;
   const eps = "Linf radius that the model should withstand, 0 to 1 (default: the checkpoint's, or 0.3)";
   const command = program
     .command('sanity')
@@ -62,7 +62,7 @@ export function addSanityCommand(program: Command, run: RunCommand): void {
     .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
     .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
     .addOption(dataOption())
-    .addOption(named('--model <name>', 'model', model, MODELS))
+    .addOption(modelOption('network (default: as the checkpoint says)'))
     .addOption(numeric('--width <factor>', 'multiplies its channels (default: as the checkpoint says, or 1)', WIDTH))
     .addOption(numeric('--eps <radius>', eps, { ...EPS, above: true }))
     .option('--substitute <checkpoint>', 'another model, whose attacks must not do better')
@@ -96,8 +96,8 @@ export async function checkSanity(path: string, options: Options, context: Conte
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
     const model = loadModel(checkpoint, config, opened.device).eval();
     // One that does not say what it is of is taken for the model's twin.
-    const twin = other?.metadata['model'] === undefined ? { model: config.name, width: config.width } : {};
-    const substitute = other && loadModel(other, modelConfigOf(other, twin), opened.device).eval();
+    const isTwin = other?.metadata['model'] === undefined;
+    const substitute = other && loadModel(other, isTwin ? config : modelConfigOf(other, {}), opened.device).eval();
     const settings = { checkpoint: checkpoint.path, sha256: checkpoint.sha256, substitute: other?.sha256 ?? null };
     const written = { ...settings, dataset: options.dataset, samples, model: config, eps, queries, batchSize, seed };
     return await inRunFolder(place, written, async (run) => {
@@ -121,7 +121,7 @@ export async function checkSanity(path: string, options: Options, context: Conte
       const title = `Sanity of ${checkpoint.path}`;
       const page = await writeReport(run.path, {
         title,
-        summary: `A ${config.name} of width ${config.width} on ${evaluation.size} examples of ${evaluation.dataset}, at eps ${eps}.`,
+        summary: `A ${describeModel(config)} on ${evaluation.size} examples of ${evaluation.dataset}, at eps ${eps}.`,
         findings: checks.map(({ name, verdict: said, finding, advice }) => ({
           text: `${name}: ${finding}${said === 'pass' ? '' : ` (${advice})`}`,
           met: said === 'pass',

@@ -1,27 +1,29 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { presetNamed } from '../../adversarial/preset-named.js';
+import { PRESET_NAMES, presetNamed, type PresetName } from '../../adversarial/preset-named.js';
 import { standardAttacks } from '../../adversarial/presets.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { Dataset } from '../../data/dataset.js';
-import { saveCheckpoint } from '../checkpoint.js';
-import { readRunConfig } from '../config-file.js';
-import { ignoredOptions, resolveConfig, type TrainConfig } from '../config.js';
+import { splitDataset } from '../../data/split.js';
+import { loadModel, readCheckpoint, saveCheckpoint } from '../checkpoint.js';
+import { readConfigFile, readRunConfig } from '../config-file.js';
+import { ignoredSettings, withShapeOf, type ConfigPatch, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
 import { RunDevice } from '../device.js';
 import { EXIT, UsageError, asUsage } from '../errors.js';
-import { accuracyTable, runEvaluation } from '../evaluating.js';
+import { accuracyTable, runEvaluation, type EvaluationCall } from '../evaluating.js';
 import { RUN_FILES, chooseFolder, inRunFolder, type OpenRun, type Place } from '../folders.js';
 import { evaluationLines, readHistory, type HistoryStep } from '../history.js';
 import { openJournal } from '../journal.js';
-import { addCommonOptions, addPlaceOptions } from '../options.js';
+import { addCommonOptions, addPlaceOptions, nameOption } from '../options.js';
 import { environmentOf, settingsOf, writeReport } from '../reporting.js';
 import type { ReportData } from '../report/data.js';
+import { resolveConfig } from '../resolve-config.js';
 import { formatDuration } from '../table.js';
 import { runTraining, type TrainingOutcome } from '../training.js';
-import { addTrainOptions, type Options } from './train-options.js';
+import { addTrainOptions, patchOf, type Options } from './train-options.js';
 
 const EXAMPLES = `
 Examples:
@@ -30,6 +32,7 @@ Examples:
   bulwark train --preset paper --width 0.5 --subset 6000 --epochs 5
   bulwark train --preset original --objective trades --epochs 3
   bulwark train --objective mimae-at --set classification=ce --set symmetrize=false
+  bulwark train --dataset cifar10 --model resnet18 --config settings.json --ema 0.995 --validation 1000
   bulwark train --resume runs/mimae-at
 
 A run's folder holds config.json (every setting, resolved), metrics.jsonl (a line for each step, then the accuracies),
@@ -47,7 +50,7 @@ export function addTrainCommand(program: Command, run: RunCommand): void {
   addPlaceOptions(command, '<objective>');
   addCommonOptions(command).action((options: Options) =>
     run((context) => {
-      if (options.resume === undefined) return train(options, context);
+      if (options.resume === undefined) return train(options, patchOf(command), context);
       checkAlone(command);
       return resume(options.resume, options, context);
     }),
@@ -66,14 +69,20 @@ function checkAlone(command: Command): void {
   if (other) throw new UsageError(`--resume takes every setting from the run; leave ${other.long} out`);
 }
 
-/** `bulwark train`; returns the exit code. */
-export async function train(options: Options, context: Context): Promise<number> {
-  const preset = asUsage(() => presetNamed(options.preset, options.objective));
-  const config = resolveConfig(preset, options);
+/** `bulwark train`, with what the command line says of the configuration; returns the exit code. */
+async function train(options: Options, given: ConfigPatch, context: Context): Promise<number> {
+  const { preset: named, ...file } = options.config === undefined ? {} : await readConfigFile(options.config);
+  const objective = given.objective?.name ?? file.objective?.name;
+  const preset = asUsage(() => presetNamed(options.preset ?? presetIn(named), objective));
+  const config = resolveConfig(preset, file, given);
   const place = await chooseFolder(options.out, config.objective.name, options.force);
   const doubts = preset.warnings.map((warning) => `preset ${preset.name}: ${warning}`);
-  const warnings = [...doubts, ...ignoredOptions(config.objective, options)];
+  const warnings = [...doubts, ...ignoredSettings(config.objective, given.attack)];
   return trainIn(place, config, { ...options, warnings }, context);
+}
+
+function presetIn(name = 'recommended'): PresetName {
+  return nameOption('preset', PRESET_NAMES)(name);
 }
 
 /** `bulwark train --resume`; returns the exit code. */
@@ -90,46 +99,52 @@ async function resume(folder: string, options: Options, context: Context): Promi
 /** Trains in a folder, or goes on there, evaluates and writes the report; returns the exit code. */
 export async function trainIn(
   place: Place,
-  config: TrainConfig,
+  settings: TrainConfig,
   options: Pick<Options, 'adapter' | 'checkpointEvery'> & { readonly warnings: readonly string[] },
   context: Context,
 ): Promise<number> {
-  const data = await loadData(config);
+  const { training, validation, test } = await loadData(settings);
+  const config = withShapeOf(settings, training);
   using device = await RunDevice.open(options.adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
   for (const warning of options.warnings) context.err(`warning: ${warning}`);
   return await inRunFolder(place, { ...config }, async (run) => {
     context.err(`${place.resume ? 'going on in' : 'writing to'} ${run.path}`);
-    const checkpoints = { path: join(run.path, RUN_FILES.checkpoint), every: options.checkpointEvery };
-    const outcome = await runTraining({ context, config, device, dataset: data.training, run, checkpoints });
-    await saveCheckpoint(join(run.path, RUN_FILES.model), outcome.model, config);
-    const evaluation = await evaluated({
-      context,
-      config,
-      run,
-      outcome,
-      test: data.test,
-      resumed: place.resume ?? false,
-    });
-    const history = await readHistory(join(run.path, RUN_FILES.metrics));
-    const report = await writeReport(run.path, reportOf({ config, device, outcome, history, evaluation }));
+    const inFolder = (name: string): string => join(run.path, name);
+    const checkpoints = { path: inFolder(RUN_FILES.checkpoint), every: options.checkpointEvery };
+    const data = { dataset: training, validation, best: inFolder(RUN_FILES.best) };
+    const outcome = await runTraining({ context, config, device, run, checkpoints, ...data });
+    await saveCheckpoint(inFolder(RUN_FILES.model), outcome.model, config);
+    const evaluations = await evaluated({ context, config, run, outcome, test, resumed: place.resume ?? false });
+    const history = await readHistory(inFolder(RUN_FILES.metrics));
+    const report = await writeReport(run.path, reportOf({ config, device, outcome, history, evaluations }));
     if (!context.signal.aborted) await rm(checkpoints.path, { force: true });
-    return conclude(context, { outcome, evaluation, report, name: config.objective.name, folder: run.path });
+    return conclude(context, { outcome, evaluations, report, folder: run.path });
   });
 }
 
 interface Data {
   readonly training: Dataset;
+  /** Undefined where there is to be none. */
+  readonly validation: Dataset | undefined;
   /** Undefined where there is to be no evaluation. */
   readonly test: Dataset | undefined;
 }
 
-async function loadData({ dataset: { name, folder, subset }, evaluation: { samples } }: TrainConfig): Promise<Data> {
-  const from = { folder: folder ?? undefined };
-  const training = await loadDataset(name, 'train', { ...from, count: subset ?? undefined, option: '--subset' });
-  if (samples === 0) return { training, test: undefined };
-  const test = await loadDataset(name, 'test', { ...from, count: samples, option: '--eval-samples' });
-  return { training, test };
+async function loadData({ dataset, validation, evaluation: { samples }, seed }: TrainConfig): Promise<Data> {
+  const from = { folder: dataset.folder ?? undefined };
+  const all = await loadDataset(dataset.name, 'train', {
+    ...from,
+    count: dataset.subset ?? undefined,
+    option: '--subset',
+  });
+  const split = validation && asUsage(() => splitDataset(all, { validation: validation.samples, seed }));
+  const parts = { training: split?.training ?? all, validation: split?.validation };
+  if (samples === 0) return { ...parts, test: undefined };
+  return {
+    ...parts,
+    test: await loadDataset(dataset.name, 'test', { ...from, count: samples, option: '--eval-samples' }),
+  };
 }
 
 interface EvaluatedCall extends Pick<Data, 'test'> {
@@ -140,23 +155,44 @@ interface EvaluatedCall extends Pick<Data, 'test'> {
   readonly resumed: boolean;
 }
 
-/** The accuracies of the trained model, also in the metrics; undefined where there are to be none, or the user stops it. */
-async function evaluated(call: EvaluatedCall): Promise<Evaluation | undefined> {
+/** Evaluations by what was evaluated: the objective's name for the model that the run ended with, and 'best'. */
+type Evaluations = Readonly<Record<string, Evaluation>>;
+
+/** What the model that was validated best goes under. */
+const BEST = 'best';
+
+/** The accuracies of the trained model, and of the one that was validated best; none where the user stops it. */
+async function evaluated(call: EvaluatedCall): Promise<Evaluations> {
   const { context, config, run, outcome, test, resumed } = call;
-  if (!test || context.signal.aborted) return undefined;
+  if (!test || context.signal.aborted) return {};
   using journal = await openJournal(run.path, resumed);
-  const attacks = standardAttacks(config.attack.eps);
-  const how = { attacks, seed: config.seed, label: 'evaluate', journal };
-  const evaluation = await runEvaluation({ context, model: outcome.model, dataset: test, ...how });
-  if (!evaluation) return undefined;
-  for (const line of evaluationLines(evaluation)) run.log(line);
+  const how = { context, dataset: test, attacks: standardAttacks(config.attack.eps), seed: config.seed };
+  const last = await runEvaluation({ ...how, model: outcome.model, label: 'evaluate', journal });
+  if (!last) return {};
+  const best = outcome.best && (await evaluateBest(call, how));
+  if (outcome.best && !best) return {};
+  for (const line of evaluationLines(last)) run.log(line);
+  for (const line of best ? evaluationLines(best, BEST) : []) run.log(line);
   await journal.finish();
-  return evaluation;
+  return { [config.objective.name]: last, ...(best && { [BEST]: best }) };
+}
+
+async function evaluateBest(
+  { config, run, outcome }: EvaluatedCall,
+  how: Pick<EvaluationCall, 'context' | 'dataset' | 'attacks' | 'seed'>,
+): Promise<Evaluation | undefined> {
+  const checkpoint = await readCheckpoint(join(run.path, RUN_FILES.best));
+  const model = loadModel(checkpoint, config.model, outcome.model.device);
+  try {
+    return await runEvaluation({ ...how, model, label: 'evaluate best' });
+  } finally {
+    model.dispose();
+  }
 }
 
 interface Done {
   readonly outcome: TrainingOutcome;
-  readonly evaluation: Evaluation | undefined;
+  readonly evaluations: Evaluations;
 }
 
 interface Reported extends Done {
@@ -165,20 +201,35 @@ interface Reported extends Done {
   readonly history: readonly HistoryStep[];
 }
 
-function reportOf({ config, device, outcome, history, evaluation }: Reported): ReportData {
-  const { steps, total, seconds } = outcome;
-  const length = steps < total ? `${steps} of ${total} steps; then it was stopped` : `${steps} steps`;
+function reportOf({ config, device, outcome, history, evaluations }: Reported): ReportData {
+  const { steps, total, seconds, stoppedEarly } = outcome;
+  const why = stoppedEarly ? 'then validations had stopped getting better' : 'then it was stopped';
+  const length = steps < total ? `${steps} of ${total} steps; ${why}` : `${steps} steps`;
+  const { name } = config.objective;
+  const { [name]: last, [BEST]: best } = evaluations;
+  const settings = settingsOf(config);
   return {
-    title: `${config.objective.name} on ${config.dataset.name}`,
+    title: `${name} on ${config.dataset.name}`,
     summary: `A ${config.model.name} trained for ${length} (${formatDuration(seconds)}).`,
     runs: [
       {
-        name: config.objective.name,
+        name,
         history,
-        evaluation,
-        settings: settingsOf(config),
-        warnings: [...outcome.warnings, ...(evaluation?.warnings ?? [])],
+        evaluation: last,
+        settings,
+        warnings: [...outcome.warnings, ...(last?.warnings ?? [])],
       },
+      ...(best
+        ? [
+            {
+              name: BEST,
+              history: [],
+              evaluation: best,
+              settings: { ...settings, 'validated best after': `step ${outcome.best?.step ?? 0}` },
+              warnings: best.warnings,
+            },
+          ]
+        : []),
     ],
     environment: environmentOf(device),
   };
@@ -186,9 +237,9 @@ function reportOf({ config, device, outcome, history, evaluation }: Reported): R
 
 function conclude(
   context: Context,
-  { outcome, evaluation, report, name, folder }: Done & Readonly<Record<'report' | 'name' | 'folder', string>>,
+  { outcome, evaluations, report, folder }: Done & Readonly<Record<'report' | 'folder', string>>,
 ): number {
-  if (evaluation) context.out(accuracyTable({ [name]: evaluation }));
+  if (Object.keys(evaluations).length > 0) context.out(accuracyTable(evaluations));
   context.out(`report: ${report}`);
   if (!context.signal.aborted) return EXIT.success;
   context.err(

@@ -1,25 +1,22 @@
 import type { Command } from 'commander';
 import { adversarialStep, mimaeAT, pgd } from '../../adversarial/index.js';
 import { Generator, adapterKey, tensor, tune, type Device, type Tuned, type Variant } from '../../engine/index.js';
-import { cnn4, resnet18, type Module } from '../../nn/index.js';
+import { modelEntry, modelNamed } from '../../nn/index.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { variantFiles } from '../../node/variant-cache.js';
 import type { Context, RunCommand } from '../context.js';
 import { openComputingDevice } from '../device.js';
 import { EXIT } from '../errors.js';
-import { COUNT, WIDTH, addCommonOptions, named, numeric } from '../options.js';
+import { COUNT, WIDTH, addCommonOptions, modelOption, numeric } from '../options.js';
 import { formatTable } from '../table.js';
 
 interface Options {
-  readonly model: keyof typeof MODELS;
+  readonly model: string;
   readonly width: number;
   readonly batch: number;
   readonly budget: number;
   readonly adapter?: AdapterOptions['adapter'];
 }
-
-const MODELS = { cnn4, resnet18 };
-const IMAGES = { cnn4: [1, 28, 28], resnet18: [3, 32, 32] } as const;
 
 const EXAMPLES = `
 Examples:
@@ -34,7 +31,7 @@ export function addTuneCommand(program: Command, run: RunCommand): void {
   const command = program
     .command('tune')
     .description('Measure which kernels are fastest here for a training step, and keep the answer for later runs.')
-    .addOption(named('--model <name>', 'model', 'whose step to tune: cnn4, resnet18', Object.keys(MODELS), 'cnn4'))
+    .addOption(modelOption('whose step to tune').default('cnn4'))
     .addOption(numeric('--width <factor>', "of the model's channels", WIDTH, 1))
     .addOption(numeric('--batch <count>', 'images to a step', COUNT, 128))
     .addOption(numeric('--budget <seconds>', 'when to stop', { least: 0, above: true }, 60))
@@ -69,8 +66,8 @@ async function tuneCommand(options: Options, context: Context): Promise<number> 
 /** One MIMAE-AT step, which asks for everything that training will. */
 function takeStep(device: Device, { model: name, width, batch }: Options): void {
   device.scope(() => {
-    const model: Module = MODELS[name]({ device, width, generator: new Generator(0) });
-    const shape = [batch, ...IMAGES[name]];
+    const model = modelNamed(name, { device, generator: new Generator(0), options: { width } });
+    const shape = [batch, ...modelEntry(name).imageShape];
     const size = shape.reduce((product, extent) => product * extent, 1);
     const x = tensor(new Generator(1).uniform(size), { device, shape });
     const labels = tensor(new Int32Array(batch), { device });

@@ -5,7 +5,7 @@ import { ArgumentError, FormatError } from '../../engine/errors.js';
 import { readMetrics, type MetricsRecord } from '../../node/metrics.js';
 import { UsageError } from '../errors.js';
 import { RUN_FILES } from '../folders.js';
-import { stepOf, type HistoryStep } from '../history.js';
+import { stepsIn, type HistoryStep } from '../history.js';
 
 /** A run as far as its folder tells. */
 export interface ComparedRun {
@@ -91,7 +91,7 @@ function runOf({
   file: string;
   unfinished: boolean;
 }): ComparedRun {
-  const history = records.flatMap((record) => stepOf(record) ?? []);
+  const history = stepsIn(records);
   const accuracies = Object.fromEntries(
     records.flatMap((record, index) => accuracyIn(record, `${file}: record ${index + 1}`)),
   );

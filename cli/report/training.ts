@@ -11,16 +11,13 @@ export const LABELS: Readonly<Record<string, string>> = {
   mi: 'Mutual information (nats; larger is better)',
   l1: 'L1 distance of the logits',
   eps: 'Radius eps of the attack',
+  gradientNorm: 'Norm of the gradients before clipping',
 };
 
 /** Numbers of a step that are no term of the loss. */
 export const OTHERS: ReadonlySet<string> = new Set([
-  'lr',
-  'eps',
-  'epoch',
-  'naturalAccuracy',
-  'adversarialAccuracy',
-  'stepsPerSecond',
+  ...['lr', 'eps', 'epoch', 'naturalAccuracy', 'adversarialAccuracy', 'stepsPerSecond'],
+  ...['validationNatural', 'validationRobust'],
 ]);
 
 /** The curves of one run: accuracies, terms of the loss, the attack's radius. */
@@ -28,7 +25,12 @@ export function trainingSection(run: ReportRun, several: boolean): Html | undefi
   const { name, history } = run;
   const last = history.at(-1);
   if (!last) return undefined;
-  const accuracies = [seriesOf(run, 'naturalAccuracy', 'natural'), seriesOf(run, 'adversarialAccuracy', 'adversarial')];
+  const accuracies = [
+    seriesOf(run, 'naturalAccuracy', 'natural'),
+    seriesOf(run, 'adversarialAccuracy', 'adversarial'),
+    seriesOf(run, 'validationNatural', 'natural, validation'),
+    seriesOf(run, 'validationRobust', 'PGD, validation'),
+  ];
   const shown = accuracies.filter(({ points }) => points.length > 0);
   return html`<h2>${several ? `Training: ${name}` : 'Training'}</h2>
     <p class="faint">

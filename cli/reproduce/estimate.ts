@@ -9,7 +9,7 @@ import { makeTrainer } from '../training.js';
 import { COLUMN_GRADIENTS } from './columns.js';
 import { hashOf } from './hash.js';
 import type { Plan, PlannedColumn, PlannedRun } from './plan.js';
-import { asCurrent, type TrainConfig } from './planned-config.js';
+import type { TrainConfig } from '../config.js';
 
 /** Images in the first measurement on a software adapter, where a whole batch of a large network takes minutes. */
 const FEW_IMAGES = 2;
@@ -101,7 +101,7 @@ async function timeStep(config: TrainConfig, device: Device, dataset: Dataset): 
 async function timeSteps(config: TrainConfig, device: Device, dataset: Dataset): Promise<number> {
   const settings = { ...config.training, steps: 3, epochs: null, batchSize: dataset.size };
   return withModel(config, device, async (model) => {
-    const trainer = makeTrainer(asCurrent({ ...config, training: settings }), model, dataset);
+    const trainer = makeTrainer(model, { config: { ...config, training: settings }, dataset });
     try {
       await trainer.run({ until: 1 });
       const times: number[] = [];
@@ -139,7 +139,7 @@ async function timeGradient(config: TrainConfig, device: Device, dataset: Datase
 }
 
 async function withModel<T>(config: TrainConfig, device: Device, work: (model: Module) => Promise<T>): Promise<T> {
-  const model = buildModel(asCurrent(config).model, device, config.seed);
+  const model = buildModel(config.model, device, config.seed);
   try {
     return await work(model);
   } finally {

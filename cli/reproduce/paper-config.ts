@@ -1,6 +1,7 @@
-import type { DatasetName } from '../config.js';
+import { presetNamed } from '../../adversarial/preset-named.js';
+import type { ConfigPatch, DatasetName, TrainConfig } from '../config.js';
 import { UsageError } from '../errors.js';
-import { basePaperConfig, type TrainConfig } from './planned-config.js';
+import { resolveConfig } from '../resolve-config.js';
 import type { PaperTable, RowSetting } from './tables.js';
 
 /** What runs of a table have in common beside what the paper says. */
@@ -46,14 +47,24 @@ export function paperConfig(
     ...setting.options,
     ...(setting.objective === 'mimae-at' && pairReduction && { pairReduction }),
   };
-  const base = basePaperConfig(own, model, { ...setting, options });
-  return {
-    ...base,
-    dataset: { name: dataset, folder: data ?? null, subset: null },
-    model: { ...base.model, classes: dataset === 'cifar100' ? 100 : 10 },
-    training: { ...base.training, batchSize: setting.batchSize ?? base.training.batchSize },
+  const { objective: name, batchSize } = setting;
+  return resolveConfig(presetNamed('paper', name), own === 'mnist' ? {} : CIFAR, {
+    dataset: { name: dataset, folder: data ?? null },
+    model: { name: model },
+    objective: { name, options },
+    training: {
+      ...(batchSize !== undefined && { batchSize }),
+      ...(model.startsWith('wrn') && { weightDecay: 5e-4 }),
+    },
     validation: null,
     evaluation: { samples: 0 },
     seed,
-  };
+  });
 }
+
+/** The paper's settings for CIFAR. */
+const CIFAR: ConfigPatch = {
+  augmentation: { padCropFlip: { padding: 4, flip: true } },
+  attack: { eps: 0.031, steps: 10, stepSize: 0.007 },
+  training: { lr: 0.1, schedule: { drops: [75, 90] } },
+};

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import { columnAttack } from './columns.js';
 import { hashOf } from './hash.js';
 import { DATASET_SIZES, paperConfig, type RunChoices } from './paper-config.js';
-import type { TrainConfig } from './planned-config.js';
+import type { TrainConfig } from '../config.js';
 import { scaleNotes, scaledConfig, scaledCount } from './scale.js';
 import type { ColumnName, PaperTable } from './tables.js';
 

@@ -15,7 +15,6 @@ import { runEvaluation } from '../evaluating.js';
 import { openJournal } from '../journal.js';
 import { hashOf } from './hash.js';
 import type { Plan, PlannedColumn, PlannedRun } from './plan.js';
-import { asCurrent } from './planned-config.js';
 import { INTERRUPTED, runFolder, type Workplace } from './run-training.js';
 import type { ColumnName } from './tables.js';
 
@@ -83,7 +82,7 @@ export async function ensureEvaluated(place: EvaluationPlace, run: PlannedRun, p
   const { seed, objective } = run.config;
   const networks: Module[] = [];
   const load = async (of: PlannedRun): Promise<Module> => {
-    const network = loadModel(await readCheckpoint(runFolder(folder, of)), asCurrent(of.config).model, device);
+    const network = loadModel(await readCheckpoint(runFolder(folder, of)), of.config.model, device);
     networks.push(network);
     return network;
   };

@@ -7,7 +7,6 @@ import type { Context } from '../context.js';
 import { EXIT, InterruptedError } from '../errors.js';
 import { RUN_FILES } from '../folders.js';
 import type { PlannedRun } from './plan.js';
-import { asCurrent } from './planned-config.js';
 
 /** Where a reproduction keeps its runs, and what it computes on. */
 export interface Workplace {
@@ -52,7 +51,7 @@ export async function ensureTrained(
   const quiet = { ...context, out: () => undefined };
   const options = { adapter, checkpointEvery: CHECKPOINT_EVERY, warnings: [] };
   try {
-    const code = await trainIn({ path, force: false, resume: begun }, asCurrent(run.config), options, quiet);
+    const code = await trainIn({ path, force: false, resume: begun }, run.config, options, quiet);
     if (code !== EXIT.success) throw new InterruptedError(INTERRUPTED);
     return undefined;
   } catch (error) {

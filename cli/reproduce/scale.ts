@@ -1,4 +1,4 @@
-import type { TrainConfig } from './planned-config.js';
+import type { TrainConfig } from '../config.js';
 
 /** Below this, batches and networks are smaller too. */
 const SMALL = 0.1;

@@ -57,6 +57,14 @@ describe('a run that is taken up again', () => {
   it.each<[string, Partial<TrainerOptions>]>([
     ['mimae-at, SGD with momentum', {}],
     ['trades, Adam', { objective: trades(), optimizer: 'adam', lr: 0.01 }],
+    [
+      'an exponential average, parts, clipping, augmentation and perturbed weights',
+      {
+        ...{ average: { kind: 'ema', decay: 0.9 }, accumulate: 2, maxNorm: 1, perturbation: { after: 1 } },
+        augmentation: { padCropFlip: { padding: 1 } },
+      },
+    ],
+    ['a mean over epochs, RMSprop', { average: { kind: 'swa', start: 0.2 }, optimizer: 'rmsprop', lr: 0.001 }],
     ['mma, whose margins are remembered', { objective: mma({ dMax: 0.3, minEps: 0.05, steps: 2, searchSteps: 3 }) }],
   ])('goes on with the bits that it would have had: %s', async (_, changes) => {
     const whole = await inPieces([7], changes);

@@ -1,10 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { presetNamed } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
-import { ignoredOptions, resolveConfig, type TrainOptions } from '../../cli/config.js';
+import { readConfigFile } from '../../cli/config-file.js';
+import { ignoredSettings, type ConfigPatch } from '../../cli/config.js';
+import { addTrainOptions, patchOf } from '../../cli/commands/train-options.js';
+import { resolveConfig } from '../../cli/resolve-config.js';
 import { UsageError } from '../../cli/errors.js';
-import { numberOption, settingOption } from '../../cli/options.js';
+import { FormatError } from '../../engine/errors.js';
+import { numberOption } from '../../cli/options.js';
 import { filesUnder, inTemporaryFolder, run } from './run.js';
 
 inTemporaryFolder();
@@ -30,7 +35,13 @@ describe('help', () => {
     const options = out.split(/\n(?= {2}-)/).slice(1);
     expect(options.length).toBeGreaterThan(20);
     const without = options.filter((text) => !/default/.test(text.replaceAll(/\s+/g, ' ')));
-    expect(without.map((text) => /--[a-z-]+/.exec(text)?.[0])).toEqual(['--force', '--debug', '--help']);
+    expect(without.map((text) => /--[a-z-]+/.exec(text)?.[0])).toEqual([
+      '--resume',
+      '--config',
+      '--force',
+      '--debug',
+      '--help',
+    ]);
   });
 
   it('is what no command at all gets, with exit code 2', async () => {
@@ -145,87 +156,213 @@ describe('numberOption', () => {
 });
 
 describe('resolveConfig', () => {
-  const nothing = { dataset: 'mnist', model: 'cnn4', seed: 0 } as const;
+  const { recommended, paper } = PRESETS.mnist;
 
-  it("is the preset's settings where the command line sets none", () => {
-    const config = resolveConfig(PRESETS.mnist.recommended, nothing);
+  it("is the preset's settings where nothing else is said", () => {
+    const config = resolveConfig(recommended);
+    expect(config).toMatchObject({ version: 1, preset: 'recommended', seed: 0, validation: null, augmentation: null });
     expect(config.objective).toMatchObject({ name: 'mimae-at', options: { lambda: 0.4, beta: 0.1 } });
     expect(config.attack).toEqual({ eps: 0.2, steps: 5, stepSize: null, rampFraction: 0.6, start: 'normal' });
-    expect(config.training).toMatchObject({ steps: 400, epochs: null, batchSize: 64, lr: 0.03 });
+    expect(config.training).toMatchObject({ steps: 400, epochs: null, batchSize: 64, lr: 0.03, accumulate: 1 });
     expect(config.training.schedule).toEqual({ name: 'trapezoid', warmup: 0.5, decay: 0.3 });
-    expect(config.model).toMatchObject({ name: 'cnn4', width: 0.5, classes: 10, dropout: 0 });
-    const paper = resolveConfig(PRESETS.mnist.paper, nothing);
-    expect(paper.training).toMatchObject({ steps: null, epochs: 100, lr: 0.01 });
-    expect(paper.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
-    expect(paper.attack).toEqual({ eps: 0.3, steps: 10, stepSize: 0.01, rampFraction: 0, start: 'normal' });
-  });
-
-  it('puts what the command line sets in its place', () => {
-    const options = { ...nothing, lambda: 0.6, epochs: 2, lr: 0.1, eps: 0, width: 1, subset: 100 };
-    const config = resolveConfig(PRESETS.mnist.paper, options);
-    expect(config.objective.options).toMatchObject({ lambda: 0.6, beta: 1 });
-    expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.1, schedule: { drops: [55, 75, 90] } });
-    expect(config.attack.eps).toBe(0);
-    expect(config.model.width).toBe(1);
-    expect(config.dataset.subset).toBe(100);
-    expect(resolveConfig(PRESETS.mnist.paper, { ...nothing, steps: 3 }).training).toMatchObject({
-      steps: 3,
-      epochs: null,
+    expect(config.model).toEqual({
+      ...{ name: 'cnn4', classes: 10, inChannels: 1, imageSize: 28 },
+      options: { width: 0.5, init: 'kaimingNormal', dropout: 0, activation: 'relu' },
     });
+    const other = resolveConfig(paper);
+    expect(other.training).toMatchObject({ steps: null, epochs: 100, lr: 0.01 });
+    expect(other.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
+    expect(other.attack).toEqual({ eps: 0.3, steps: 10, stepSize: 0.01, rampFraction: 0, start: 'normal' });
   });
 
-  it('takes options of the objective by name: numbers, fractions, true and false, texts', () => {
-    const set = ['lambda=1/4', 'symmetrize=false', 'pairing=mse'].reduce<Record<string, number | string | boolean>>(
-      (before, text) => settingOption('--set')(text, before),
-      {},
+  it('puts what patches say in its place, of the last the last', () => {
+    const config = resolveConfig(
+      paper,
+      { objective: { options: { lambda: 0.5, beta: 0.3 } }, training: { steps: 7, lr: 0.2 } },
+      {
+        objective: { options: { lambda: 0.6 } },
+        training: { epochs: 2 },
+        attack: { eps: 0 },
+        dataset: { subset: 100 },
+      },
     );
-    expect(set).toEqual({ lambda: 0.25, symmetrize: false, pairing: 'mse' });
-    const { objective } = resolveConfig(PRESETS.mnist.paper, { ...nothing, beta: 0.5, set });
-    expect(objective.options).toMatchObject({ lambda: 0.25, beta: 0.5, symmetrize: false, pairing: 'mse' });
+    expect(config.objective.options).toMatchObject({ lambda: 0.6, beta: 0.3 });
+    expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.2, schedule: { drops: [55, 75, 90] } });
+    expect(config.attack.eps).toBe(0);
+    expect(config.dataset).toEqual({ name: 'mnist', folder: null, subset: 100 });
   });
 
-  it.each<[row: string, settings: string[], options: object]>([
-    ['BCE - lambda MI', ['beta=0'], { classification: 'bce', lambda: 0.4, beta: 0 }],
-    ['BCE + MAE', ['lambda=0'], { classification: 'bce', lambda: 0, beta: 1, pairing: 'l1' }],
-    ['BCE - lambda MI + MAE', [], { classification: 'bce', lambda: 0.4, beta: 1, pairing: 'l1' }],
-    ['BCE - lambda MI + MSE', ['pairing=mse'], { classification: 'bce', lambda: 0.4, beta: 1, pairing: 'mse' }],
-    ['CE - lambda MI + MAE', ['classification=ce'], { classification: 'ce', lambda: 0.4, beta: 1, pairing: 'l1' }],
-  ])("has the row %s of the paper's ablation of terms", (_, settings, expected) => {
-    const set = settings.reduce<TrainOptions['set']>((before, text) => settingOption('--set')(text, before), undefined);
-    const { objective } = resolveConfig(PRESETS.mnist.paper, { ...nothing, ...(set && { set }) });
+  it('gives another objective, model or schedule none of the options of the one before', () => {
+    const config = resolveConfig(recommended, {
+      ...{ objective: { name: 'standard-at' }, model: { name: 'resnet18' }, dataset: { name: 'cifar100' } },
+      training: { schedule: { name: 'cosine', minLr: 0, warmup: 0.1 } },
+    });
+    expect(config.objective).toEqual({ name: 'standard-at', options: { labelSmoothing: 0 } });
+    expect(config.model).toEqual({
+      ...{ name: 'resnet18', classes: 100, inChannels: 3, imageSize: 32 },
+      options: { width: 1, activation: 'relu' },
+    });
+    expect(config.training.schedule).toEqual({ name: 'cosine', minLr: 0, warmup: 0.1 });
+  });
+
+  it('fills what is told in part with what is usual, and takes null for none', () => {
+    const some = resolveConfig(recommended, {
+      ...{ validation: { patience: 3 }, augmentation: { cutout: { size: 8 } } },
+      training: { perturbation: { after: 2 }, average: { kind: 'ema', decay: 0.99 } },
+    });
+    expect(some.validation).toEqual({ samples: 1000, every: 1, steps: 10, patience: 3 });
+    expect(some.training.perturbation).toEqual({ gamma: 0.01, after: 2 });
+    expect(some.augmentation).toEqual({ cutout: { size: 8 } });
+    const none = resolveConfig(recommended, some, {
+      validation: null,
+      training: { perturbation: null, average: null },
+    });
+    expect(none).toMatchObject({ validation: null, training: { perturbation: null, average: null } });
+  });
+
+  it.each<[ConfigPatch, RegExp]>([
+    [{ objective: { name: 'mimae' } }, /unknown objective 'mimae' \(did you mean mimae-at\?\)/],
+    [{ objective: { options: { lamda: 1 } } }, /unknown option of mimae-at 'lamda' \(did you mean lambda\?\)/],
+    [{ model: { name: 'resnet81' } }, /unknown model 'resnet81' \(did you mean resnet18\?\)/],
+    [{ model: { options: { depth: 3 } } }, /depth/],
+    [{ training: { steps: 1, epochs: 1 } }, /--steps and --epochs: give one of them/],
+    [{ training: { batchSize: 0 } }, /configuration: training\.batchSize: /],
+    [{ attack: { eps: 8 } }, /configuration: attack\.eps: /],
+  ])('refuses %j', (patch, message) => {
+    expect(() => resolveConfig(recommended, patch)).toThrow(UsageError);
+    expect(() => resolveConfig(recommended, patch)).toThrow(message);
+  });
+
+  it.each<[row: string, settings: Record<string, number | string>, options: object]>([
+    ['BCE - lambda MI', { beta: 0 }, { classification: 'bce', lambda: 0.4, beta: 0 }],
+    ['BCE + MAE', { lambda: 0 }, { classification: 'bce', lambda: 0, beta: 1, pairing: 'l1' }],
+    ['BCE - lambda MI + MAE', {}, { classification: 'bce', lambda: 0.4, beta: 1, pairing: 'l1' }],
+    ['BCE - lambda MI + MSE', { pairing: 'mse' }, { classification: 'bce', lambda: 0.4, beta: 1, pairing: 'mse' }],
+    ['CE - lambda MI + MAE', { classification: 'ce' }, { classification: 'ce', lambda: 0.4, beta: 1, pairing: 'l1' }],
+  ])("has the row %s of the paper's ablation of terms", (_, options, expected) => {
+    const { objective } = resolveConfig(paper, { objective: { options } });
     expect(objective).toMatchObject({ name: 'mimae-at', options: expected });
   });
 
   it("takes an objective's own settings from its original publication", () => {
-    const trades = resolveConfig(presetNamed('original', 'trades'), { ...nothing, objective: 'trades' });
+    const trades = resolveConfig(presetNamed('original', 'trades'));
     expect(trades).toMatchObject({
       preset: 'original',
       objective: { name: 'trades', options: { lambda: 1, passes: 'original' } },
       attack: { eps: 0.3, steps: 40, stepSize: 0.01, start: 'normal', rampFraction: 0 },
       training: { epochs: 100, batchSize: 128, optimizer: 'sgd', lr: 0.01, momentum: 0.9, weightDecay: 0 },
     });
-    expect(trades.training.schedule).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
-    const madry = resolveConfig(presetNamed('original', 'standard-at'), { ...nothing, objective: 'standard-at' });
-    expect(madry.attack.start).toBe('uniform');
-    expect(madry.training).toMatchObject({ steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 });
-    const sgd = { ...nothing, objective: 'standard-at', optimizer: 'sgd' } as const;
-    expect(resolveConfig(presetNamed('original', 'standard-at'), sgd).training.optimizer).toBe('sgd');
+    expect(trades.training.schedule).toMatchObject({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
+    const madry = presetNamed('original', 'standard-at');
+    expect(resolveConfig(madry)).toMatchObject({
+      attack: { start: 'uniform' },
+      training: { steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 },
+    });
+    expect(resolveConfig(madry, { training: { optimizer: 'sgd' } }).training.optimizer).toBe('sgd');
   });
 
   it.each([
-    ['fast-at', { attackSteps: 5 }, ['--attack-steps changes nothing: fast-at has an attack of its own (see --set)']],
+    ['fast-at', { steps: 5 }, ['--attack-steps changes nothing: fast-at has an attack of its own (see --set)']],
     ['fast-at', { stepSize: 0.1 }, ['--step-size changes nothing: fast-at has an attack of its own (see --set)']],
-    ['mma', { attackSteps: 5 }, ['--attack-steps changes nothing: mma has an attack of its own (see --set)']],
+    ['mma', { steps: 5 }, ['--attack-steps changes nothing: mma has an attack of its own (see --set)']],
     ['plain', { stepSize: 0.1 }, ['--step-size changes nothing: plain trains without an attack']],
-    ['trades', { attackSteps: 5, stepSize: 0.1 }, []],
+    ['trades', { steps: 5, stepSize: 0.1 }, []],
     ['mma', {}, []],
-  ])('says what %s does not look at of %j', (objective, change, said) => {
-    const config = resolveConfig(presetNamed('recommended', objective), { ...nothing, objective, ...change });
-    expect(ignoredOptions(config.objective, change)).toEqual(said);
+  ])('says what %s does not look at of %j', (name, attack, said) => {
+    const config = resolveConfig(presetNamed('recommended', name), { objective: { name }, attack });
+    expect(ignoredSettings(config.objective, attack)).toEqual(said);
+  });
+});
+
+describe('the options of bulwark train', () => {
+  const patch = (line: string): ConfigPatch => {
+    const command = new Command('train').exitOverride();
+    addTrainOptions(command);
+    command.parse(
+      line.split(' ').filter((word) => word !== ''),
+      { from: 'user' },
+    );
+    return patchOf(command);
+  };
+
+  it('say nothing where none is given', () => {
+    expect(patch('')).toEqual({});
   });
 
-  it("gives another objective none of the preset's options", () => {
-    const config = resolveConfig(PRESETS.mnist.recommended, { ...nothing, objective: 'standard-at' });
-    expect(config.objective).toEqual({ name: 'standard-at', options: { labelSmoothing: 0 } });
+  it('go where they belong', () => {
+    expect(
+      patch('--dataset cifar10 --data files --subset 9 --validation 50 --patience 2 --seed 4 --eval-samples 0'),
+    ).toEqual({
+      ...{ dataset: { name: 'cifar10', folder: 'files', subset: 9 }, validation: { samples: 50, patience: 2 } },
+      ...{ seed: 4, evaluation: { samples: 0 } },
+    });
+    expect(patch('--augment crop-flip --cutout 8 --color-jitter 0.2')).toEqual({
+      augmentation: {
+        padCropFlip: { padding: 4, flip: true },
+        cutout: { size: 8 },
+        colorJitter: { brightness: 0.2, contrast: 0.2, saturation: 0.2 },
+      },
+    });
+    expect(
+      patch('--schedule cosine --min-lr 1e-3 --warmup 0.1 --ema 0.99 --awp 0.01 --awp-after 3 --clip-norm 1'),
+    ).toEqual({
+      training: {
+        schedule: { name: 'cosine', minLr: 1e-3, warmup: 0.1 },
+        ...{ average: { kind: 'ema', decay: 0.99 }, perturbation: { gamma: 0.01, after: 3 }, maxNorm: 1 },
+      },
+    });
+    expect(patch('--drops 75,90 --nesterov --swa 0.5 --optimizer adamw').training).toEqual({
+      ...{ schedule: { drops: [75, 90] }, nesterov: true, average: { kind: 'swa', start: 0.5 }, optimizer: 'adamw' },
+    });
+    expect(patch('--model wrn-16-4 --activation silu --label-smoothing 0.1 --set pairing=mse --lambda 1/4')).toEqual({
+      model: { name: 'wrn-16-4', options: { activation: 'silu' } },
+      objective: { options: { labelSmoothing: 0.1, pairing: 'mse', lambda: 0.25 } },
+    });
+  });
+
+  it('take what is there away', () => {
+    expect(patch('--augment none --validation 0 --awp 0')).toEqual({
+      ...{ augmentation: null, validation: null, training: { perturbation: null } },
+    });
+  });
+
+  it('refuse what is said twice', () => {
+    expect(() => patch('--lambda 1 --set lambda=2')).toThrow(/--set lambda: is given by an option of its own too/);
+  });
+});
+
+describe('configuration files', () => {
+  it('are settings over those of the preset, and under those of options', async () => {
+    await writeFile('settings.json', JSON.stringify({ preset: 'paper', attack: { eps: 0.1 }, training: { steps: 3 } }));
+    expect(await readConfigFile('settings.json')).toEqual({
+      ...{ preset: 'paper', attack: { eps: 0.1 }, training: { steps: 3 } },
+    });
+  });
+
+  it.each<[object | string, RegExp]>([
+    ['{', /settings\.json: is no JSON/],
+    [[], /settings\.json: the whole: /],
+    [{ version: 2 }, /has version 2; this bulwark reads version 1/],
+    [{ atack: {} }, /unknown key atack \(did you mean attack\?\)/],
+    [
+      { training: { lerningRate: 1, batchsize: 3 } },
+      /unknown key training\.lerningRate.*; unknown key training\.batchsize \(did you mean batchSize\?\)/,
+    ],
+    [
+      { training: { schedule: { name: 'step', drop: [3] } } },
+      /unknown key training\.schedule\.drop \(did you mean drops\?\)/,
+    ],
+    [{ training: { average: { kind: 'ema', deca: 1 } } }, /training\.average/],
+    [{ augmentation: { cutout: { siz: 3 } } }, /augmentation\.cutout/],
+    [{ attack: { eps: 8 } }, /attack\.eps: /],
+    [{ dataset: { name: 'imagenet' } }, /dataset\.name: /],
+  ])('%j is refused, with all that is wrong with it', async (contents, message) => {
+    await writeFile('settings.json', typeof contents === 'string' ? contents : JSON.stringify(contents));
+    await expect(readConfigFile('settings.json')).rejects.toThrow(FormatError);
+    await expect(readConfigFile('settings.json')).rejects.toThrow(message);
+  });
+
+  it('that are not there are told', async () => {
+    await expect(readConfigFile('none.json')).rejects.toThrow(/cannot read none\.json: there is no such file/);
   });
 });

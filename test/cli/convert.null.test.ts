@@ -29,7 +29,8 @@ describe('bulwark convert', () => {
     expect(lines).toContain('fits cnn4 with width 0.03125 and 10 classes');
     expect(lines.at(-1)).toMatch(/^wrote out\.safetensors \(\d+ bytes, 14 tensors\)$/);
     const { tensors, metadata } = await written();
-    expect(metadata).toEqual({ format: 'pt', model: 'cnn4', width: '0.03125', classes: '10' });
+    expect(metadata).toMatchObject({ format: 'pt', model: 'cnn4', classes: '10', inChannels: '1', imageSize: '28' });
+    expect(JSON.parse(metadata['options'] ?? '')).toMatchObject({ width: 0.03125, activation: 'relu' });
     expect(tensors['classifier.fc1.weight']?.shape).toEqual([200, 32]);
     expect(await filesUnder('.')).toEqual([...FILES, 'out.safetensors'].sort());
   });

@@ -1,13 +1,17 @@
 import { appendFile, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { buildModel } from '../../cli/checkpoint.js';
-import type { Device } from '../../engine/index.js';
+import { buildModel, loadModel, modelConfigOf, readCheckpoint } from '../../cli/checkpoint.js';
+import { div, noGrad, sub, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { decodeSafetensors, encodeSafetensors } from '../../nn/safetensors.js';
 import { saveStateDict } from '../../nn/state-dict.js';
 import { testDevice } from '../support/device.js';
+import { uniformFloats } from '../support/values.js';
 import { filesUnder, inTemporaryFolder, run, writeTinyMnist } from './run.js';
 
-const MODEL = { name: 'cnn4', width: 0.1, classes: 10, init: 'trades', dropout: 0 } as const;
+const MODEL = {
+  ...{ name: 'cnn4', classes: 10, inChannels: 1, imageSize: 28 },
+  options: { width: 0.1, init: 'trades', dropout: 0 },
+};
 
 let device: Device;
 let checkpoint: Uint8Array;
@@ -119,14 +123,32 @@ describe('bulwark evaluate', () => {
     expect(await accuracies('torch.pt', ...options)).toEqual(await accuracies('torch.safetensors'));
   });
 
-  it('refuses a network that takes normalised images, rather than showing it others', async () => {
+  it('shows a network that takes normalised images those, from its wrapper or from metadata', async () => {
     const tensors = decodeSafetensors(unnamed, 'unnamed').tensors;
-    const constant = { dtype: 'F32', shape: [1, 1, 1, 1], data: Float32Array.of(0.5) } as const;
-    await writeFile('wrapped.safetensors', encodeSafetensors({ ...tensors, mean: constant, std: constant }));
-    const { code, err } = await evaluate('wrapped.safetensors', '--model', 'cnn4', '--width', '0.1');
-    expect(code).toBe(1);
-    expect(err).toContain('wrapped.safetensors: its network takes images normalised by mean 0.5 and std 0.5;');
-    expect(await filesUnder('runs')).toEqual([]);
+    const constant = (value: number) => ({ dtype: 'F32', shape: [1, 1, 1, 1], data: Float32Array.of(value) }) as const;
+    const wrapped = encodeSafetensors({ ...tensors, mean: constant(0.5), std: constant(0.25) });
+    await writeFile('wrapped.safetensors', wrapped);
+    await writeFile(
+      'noted.safetensors',
+      encodeSafetensors(tensors, { 'normalize.mean': '0.5', 'normalize.std': '0.25' }),
+    );
+    const x = tensor(uniformFloats(2 * 784, 1, 0, 1), { device, shape: [2, 1, 28, 28] });
+    const logits = async (path: string, images: Tensor): Promise<Float32Array> => {
+      const checkpoint = await readCheckpoint(path);
+      const model = loadModel(checkpoint, modelConfigOf(checkpoint, { model: 'cnn4', width: 0.1 }), device).eval();
+      const values = await noGrad(device, () => model.forward(images)).floats();
+      model.dispose();
+      return values;
+    };
+    await writeFile('plain.safetensors', unnamed);
+    const expected = await logits('plain.safetensors', div(sub(x, 0.5), 0.25));
+    for (const path of ['wrapped.safetensors', 'noted.safetensors']) {
+      (await logits(path, x)).forEach((value, at) => expect(value).toBeCloseTo(expected[at] ?? NaN, 5));
+    }
+    expect((await evaluate('wrapped.safetensors', '--model', 'cnn4', '--width', '0.1')).code).toBe(0);
+    await writeFile('odd.safetensors', encodeSafetensors(tensors, { 'normalize.mean': '0.5' }));
+    const odd = await evaluate('odd.safetensors', '--model', 'cnn4', '--width', '0.1');
+    expect(odd.err).toContain("odd.safetensors: its metadata say normalize.mean '0.5' and normalize.std ''");
   });
 
   it('refuses a checkpoint whose shapes are not those of the model, and leaves nothing', async () => {

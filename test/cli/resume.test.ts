@@ -72,6 +72,35 @@ describe('bulwark train --resume', () => {
     ]);
   });
 
+  it('goes on with averages, validations and a configuration file, and keeps the best', async () => {
+    const settings = {
+      ...{ objective: { name: 'trades' }, validation: { samples: 16, steps: 2 }, model: { options: { width: 0.1 } } },
+      training: { epochs: 3, batchSize: 16, average: { kind: 'swa', start: 0.2 }, maxNorm: 1 },
+      ...{ dataset: { folder: 'data' }, attack: { steps: 1 }, evaluation: { samples: 10 }, seed: 3 },
+    };
+    await writeFile('settings.json', JSON.stringify(settings));
+    const length = ['train', '--config', 'settings.json', '--checkpoint-every', '3'];
+    const whole = await run([...length, '--out', 'whole']);
+    expect([whole.code, whole.err]).toEqual([0, expect.stringContaining('validation after epoch 3: natural ')]);
+    expect(whole.out).toMatch(/^accuracy +trades +best\n/);
+    const stopped = await runUntil('validation after epoch 1', [...length, '--out', 'halved']);
+    expect(stopped.code).toBe(130);
+    expect((await run(['train', '--resume', 'halved'])).code).toBe(0);
+    expect(await filesUnder('halved')).toEqual(['best.safetensors', ...COMPLETE]);
+    for (const name of ['model', 'best']) {
+      expect(await readFile(`halved/${name}.safetensors`)).toEqual(await readFile(`whole/${name}.safetensors`));
+    }
+    expect(await metricsOf('halved')).toEqual(await metricsOf('whole'));
+    const validations = (await readMetrics('whole/metrics.jsonl')).filter((record) => 'validation' in record);
+    expect(validations.map(({ validation, step }) => [validation, step])).toEqual(
+      [1, 2, 3].map((epoch) => [epoch, 4 * epoch]),
+    );
+    expect(await readFile('whole/report.html', 'utf8')).toContain('PGD, validation');
+    // Its own configuration is a file of settings too.
+    expect((await run(['train', '--config', 'whole/config.json', '--out', 'again'])).code).toBe(0);
+    expect(await model('again')).toEqual(await model('whole'));
+  });
+
   it('refuses other settings, what is complete, and what is no run or a broken one', async () => {
     const resume = async (...args: string[]): Promise<string> => {
       const { code, err } = await run(['train', '--resume', ...args]);

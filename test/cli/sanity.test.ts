@@ -7,7 +7,10 @@ import { saveStateDict } from '../../nn/state-dict.js';
 import { testDevice } from '../support/device.js';
 import { filesUnder, inTemporaryFolder, run, writeTinyMnist } from './run.js';
 
-const MODEL = { name: 'cnn4', width: 0.1, classes: 10, init: 'kaimingNormal', dropout: 0 } as const;
+const MODEL = {
+  ...{ name: 'cnn4', classes: 10, inChannels: 1, imageSize: 28 },
+  options: { width: 0.1, init: 'kaimingNormal', dropout: 0 },
+};
 
 let device: Device;
 let checkpoint: Uint8Array;

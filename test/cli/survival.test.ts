@@ -5,7 +5,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PRESETS, decodeTrainingCheckpoint, encodeTrainingCheckpoint } from '../../adversarial/index.js';
 import { saveCheckpoint } from '../../cli/checkpoint.js';
-import { resolveConfig, type TrainConfig } from '../../cli/config.js';
+import type { TrainConfig } from '../../cli/config.js';
+import { resolveConfig } from '../../cli/resolve-config.js';
 import { RunDevice } from '../../cli/device.js';
 import { runTraining } from '../../cli/training.js';
 import { DeviceLostError, type Device } from '../../engine/index.js';
@@ -76,7 +77,7 @@ describe('a training run', () => {
 describe('a lost device', () => {
   const config = (): TrainConfig =>
     resolveConfig(PRESETS.mnist.recommended, {
-      ...{ dataset: 'mnist', model: 'cnn4', width: 0.1, batchSize: 8, attackSteps: 1, steps: 12, seed: 1 },
+      ...{ model: { options: { width: 0.1 } }, training: { batchSize: 8, steps: 12 }, attack: { steps: 1 }, seed: 1 },
     });
 
   /** Trains with checkpoints every 4 steps; the device is lost when a step is logged for the first time. */

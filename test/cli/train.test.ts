@@ -25,7 +25,7 @@ describe('bulwark train', () => {
     expect(await filesUnder('runs/mimae-at')).toEqual(RUN);
 
     const config: unknown = JSON.parse(await readFile('runs/mimae-at/config.json', 'utf8'));
-    expect(config).toMatchObject({ preset: 'recommended', seed: 0, model: { name: 'cnn4', width: 0.1 } });
+    expect(config).toMatchObject({ preset: 'recommended', seed: 0, model: { name: 'cnn4', options: { width: 0.1 } } });
     expect(config).toMatchObject({ training: { steps: 3, batchSize: 8 }, attack: { eps: 0.2, steps: 2 } });
 
     const metrics = await readMetrics('runs/mimae-at/metrics.jsonl');
@@ -38,7 +38,8 @@ describe('bulwark train', () => {
     expect(metrics.slice(3).map(({ evaluation }) => evaluation)).toEqual(['natural', 'fgsm', 'pgd-20', 'worst case']);
 
     const file = decodeSafetensors(new Uint8Array(await readFile('runs/mimae-at/model.safetensors')), 'model');
-    expect(file.metadata).toMatchObject({ format: 'pt', model: 'cnn4', width: '0.1', classes: '10', eps: '0.2' });
+    expect(file.metadata).toMatchObject({ format: 'pt', model: 'cnn4', classes: '10', inChannels: '1', eps: '0.2' });
+    expect(JSON.parse(file.metadata['options'] ?? '')).toMatchObject({ width: 0.1, init: 'kaimingNormal' });
     expect(file.tensors['feature_extractor.conv1.weight']?.shape).toEqual([3, 1, 3, 3]);
     expect(file.tensors['classifier.fc3.bias']?.shape).toEqual([10]);
     expect(await readFile('runs/mimae-at/report.html', 'utf8')).toContain('<title>mimae-at on mnist</title>');

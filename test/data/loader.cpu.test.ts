@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Dataset } from '../../data/dataset.js';
 import { Loader, type Batch } from '../../data/loader.js';
 import { ArgumentError } from '../../engine/errors.js';
@@ -77,6 +77,29 @@ describe('Loader', () => {
     }
     expect(await collect(loader.epoch(2, 3))).toEqual(unbroken.slice(13, 15));
     expect(await collect(loader.epoch(2, 5))).toEqual([]);
+  });
+
+  it('gives prefetched batches once, the same as others', () => {
+    const plain = new Loader(toy(23), { batchSize: 5, seed: 6 });
+    const loader = new Loader(toy(23), { batchSize: 5, seed: 6 });
+    for (let step = 0; step < 12; step++) {
+      const { epoch, position } = loader.positionAfter(step);
+      expect(loader.batch(epoch, position)).toEqual(plain.batch(epoch, position));
+      loader.prefetch(loader.positionAfter(step + 1));
+    }
+    const gather = vi.spyOn(loader.dataset, 'gather');
+    // The last one above was of step 12.
+    const first = loader.batch(2, 2);
+    expect(gather).not.toHaveBeenCalled();
+    first.images.fill(9);
+    expect(loader.batch(2, 2)).toEqual(plain.batch(2, 2));
+    expect(gather).toHaveBeenCalledTimes(1);
+    loader.prefetch({ epoch: 4, position: 1 });
+    loader.prefetch({ epoch: 4, position: 1 });
+    expect(gather).toHaveBeenCalledTimes(2);
+    expect(loader.batch(4, 0)).toEqual(plain.batch(4, 0));
+    expect(loader.batch(4, 1)).toEqual(plain.batch(4, 1));
+    expect(() => loader.prefetch({ epoch: 0, position: 5 })).toThrow(/no batch 5/);
   });
 
   it('refuses options and places that make no sense', async () => {

