@@ -56,20 +56,24 @@ export function evaluationLines(evaluation: Evaluation, run?: string): MetricsRe
  */
 export async function readHistory(path: string): Promise<HistoryStep[]> {
   const records = await readMetrics(path);
-  const validations = new Map<number, MetricsRecord>();
-  const steps = records.flatMap((record, index) => {
+  const stray = records.findIndex(({ step, evaluation }) => typeof step !== 'number' && typeof evaluation !== 'string');
+  if (stray >= 0) {
+    throw new FormatError(`${path}: record ${stray + 1} has no number 'step'; it is no metrics file of a run`);
+  }
+  return stepsIn(records);
+}
+
+/** The steps among the lines of a metrics file, each with what was found by the validation after it. */
+export function stepsIn(records: readonly MetricsRecord[]): HistoryStep[] {
+  const numbered = records.flatMap((record) => {
     const { step } = record;
-    if (typeof step === 'number' && 'validation' in record) {
-      validations.set(step, record);
-      return [];
-    }
-    if (typeof step === 'number') return [{ step, values: numbersOf(record) }];
-    if (typeof record['evaluation'] === 'string') return [];
-    throw new FormatError(`${path}: record ${index + 1} has no number 'step'; it is no metrics file of a run`);
+    return typeof step === 'number' ? [{ step, record }] : [];
   });
-  return steps.map(({ step, values }) => {
+  const validations = new Map(numbered.flatMap(({ step, record }) => ('validation' in record ? [[step, record]] : [])));
+  return numbered.flatMap(({ step, record }) => {
+    if ('validation' in record) return [];
     const found = Object.entries(numbersOf(validations.get(step) ?? {})).filter(([name]) => name !== 'validation');
-    return { step, values: { ...values, ...Object.fromEntries(found) } };
+    return [{ step, values: { ...numbersOf(record), ...Object.fromEntries(found) } }];
   });
 }
 

@@ -1,12 +1,14 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { addBenchCommand } from './commands/bench.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addConvertCommand } from './commands/convert.js';
 import { addDataCommand } from './commands/data.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addPresetsCommand } from './commands/presets.js';
+import { addReproduceCommand } from './commands/reproduce.js';
 import { addSanityCommand } from './commands/sanity.js';
 import { addTrainCommand } from './commands/train.js';
 import { addTuneCommand } from './commands/tune.js';
@@ -32,6 +34,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
     .addHelpText('after', NOTES);
   addTrainCommand(program, run);
   addEvaluateCommand(program, run);
+  addCompareCommand(program, run);
   addConvertCommand(program, run);
   addDataCommand(program, run);
   addDoctorCommand(program, run);
@@ -40,6 +43,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
   addTuneCommand(program, run);
   addPresetsCommand(program, run);
   addSanityCommand(program, run);
+  addReproduceCommand(program, run);
   return program;
 }
 

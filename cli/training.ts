@@ -180,7 +180,10 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
 }
 
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */
-function makeTrainer(model: Module, { config, dataset, validation: images }: TrainingCall): Trainer {
+export function makeTrainer(
+  model: Module,
+  { config, dataset, validation: images }: Pick<TrainingCall, 'config' | 'dataset' | 'validation'>,
+): Trainer {
   const { steps, epochs, batchSize, accumulate, optimizer, momentum, nesterov, weightDecay } = config.training;
   const { maxNorm, average, perturbation } = config.training;
   const { stepSize, ...attack } = config.attack;

@@ -29,7 +29,10 @@ export function escapeHtml(text: string): string {
     .replaceAll("'", '&#39;');
 }
 
+/** How many colours the style sheet has for series. */
+export const SERIES = 8;
+
 /** The coloured mark of a series, by its number, with its name; see `style.ts`. */
 export function seriesKey(index: number, name: string): Html {
-  return html`<span class="key k${index % 4}"></span>${name}`;
+  return html`<span class="key k${index % SERIES}"></span>${name}`;
 }

@@ -4,6 +4,7 @@ export const STYLE = `
   color-scheme: light dark;
   --ground: #ffffff; --panel: #f5f6f8; --ink: #1b1f24; --faint: #5c6670; --line: #d5dae0;
   --series-1: #0b6bcb; --series-2: #c4480c; --series-3: #0f7b55; --series-4: #7a3fc0;
+  --series-5: #b0206a; --series-6: #7a6200; --series-7: #00708a; --series-8: #5d6470;
   --heat-0: #eef2f7; --heat-1: #0b4f9c; --heat-text-0: #1b1f24; --heat-text-1: #ffffff;
   --good: #0f7b55; --bad: #b3261e;
 }
@@ -11,6 +12,7 @@ export const STYLE = `
   :root {
     --ground: #14171b; --panel: #1e2329; --ink: #e8eaed; --faint: #a3adb8; --line: #3a424c;
     --series-1: #6cb2ff; --series-2: #ff9a5c; --series-3: #4fd0a0; --series-4: #c49bff;
+    --series-5: #ff8fc0; --series-6: #e0c040; --series-7: #5cd0e8; --series-8: #a8b0bc;
     --heat-0: #20262d; --heat-1: #8cc4ff; --heat-text-0: #e8eaed; --heat-text-1: #0d1116;
     --good: #4fd0a0; --bad: #ff8a80;
   }
@@ -37,6 +39,8 @@ figcaption strong { color: var(--ink); }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 50%; margin: 0 .35em 0 .7em; }
 .key.k0 { background: var(--series-1); } .key.k1 { background: var(--series-2); }
 .key.k2 { background: var(--series-3); } .key.k3 { background: var(--series-4); }
+.key.k4 { background: var(--series-5); } .key.k5 { background: var(--series-6); }
+.key.k6 { background: var(--series-7); } .key.k7 { background: var(--series-8); }
 .row { display: flex; gap: .4rem; }
 .pixels { width: 84px; height: 84px; image-rendering: pixelated; display: block; border: 1px solid var(--line); }
 .examples td { padding: .4rem .8rem .4rem 0; vertical-align: top; }

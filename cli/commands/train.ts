@@ -97,7 +97,7 @@ async function resume(folder: string, options: Options, context: Context): Promi
   return trainIn(place, config, { ...options, warnings: [] }, context);
 }
 
-/** Trains in a run's folder, or goes on there; returns the exit code. */
+/** Trains in a folder, or goes on there, evaluates and writes the report; returns the exit code. */
 export async function trainIn(
   place: Place,
   settings: TrainConfig,

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import type { Proportion } from '../../adversarial/statistics.js';
-import { Html } from '../../report/html.js';
+import { Html, SERIES } from '../../report/html.js';
 
 /** A series of numbers over training steps. */
 export interface Series {
@@ -14,7 +14,7 @@ export interface Series {
 const BINS = 120;
 
 /** The page's colours of series, in their order; see `style.ts`. */
-const COLOURS = ['var(--series-1)', 'var(--series-2)', 'var(--series-3)', 'var(--series-4)'];
+const COLOURS = Array.from({ length: SERIES }, (_, index) => `var(--series-${index + 1})`);
 
 /** The colour of a series by its number. */
 export function seriesColour(index: number): string {
@@ -41,24 +41,37 @@ export function binned({ points }: Series, bins = BINS): Bin[] {
   return result;
 }
 
-/** Curves over the steps in one chart: averages as lines, the range of the single steps as a band behind. */
+/** Curves over the steps in one chart: averages as lines, the range of the single steps as a band behind unless `bands` is false. */
 export function curves(
   series: readonly Series[],
-  { label, percent = false, width = 305 }: { label: string; percent?: boolean; width?: number },
+  {
+    label,
+    percent = false,
+    width = 305,
+    bands = true,
+  }: { label: string; percent?: boolean; width?: number; bands?: boolean },
 ): Html {
   const scale = percent ? 100 : 1;
   const marks = series.flatMap((one, index) => {
     const data = binned(one);
     const stroke = seriesColour(index);
+    const band = Plot.areaY(data, {
+      x: 'step',
+      y1: (bin: Bin) => bin.low * scale,
+      y2: (bin: Bin) => bin.high * scale,
+      fill: stroke,
+      fillOpacity: 0.18,
+    });
     return [
-      Plot.areaY(data, {
+      ...(bands ? [band] : []),
+      Plot.line(data, {
         x: 'step',
-        y1: (bin: Bin) => bin.low * scale,
-        y2: (bin: Bin) => bin.high * scale,
-        fill: stroke,
-        fillOpacity: 0.18,
+        y: (bin: Bin) => bin.mean * scale,
+        stroke,
+        strokeWidth: 1.75,
+        // Colours come again: dashes tell those lines from the first.
+        ...(index >= SERIES && { strokeDasharray: '5 3' }),
       }),
-      Plot.line(data, { x: 'step', y: (bin: Bin) => bin.mean * scale, stroke, strokeWidth: 1.75 }),
     ];
   });
   return draw({
@@ -85,14 +98,18 @@ export interface AccuracyPoint {
   readonly accuracy: Proportion;
 }
 
-/** Accuracies with their intervals: a row for each version of the images, a colour for each model. */
-export function accuracyChart(points: readonly AccuracyPoint[], label: string): Html {
-  const runs = [...new Set(points.map(({ run }) => run))];
+/** Accuracies with their intervals: a row for each version of the images, a colour for each of the `runs`, in their order. */
+export function accuracyChart(
+  points: readonly AccuracyPoint[],
+  label: string,
+  runs: readonly string[] = [...new Set(points.map(({ run }) => run))],
+): Html {
   const versions = [...new Set(points.map(({ version }) => version))];
+  const gap = Math.min(0.22, 0.8 / runs.length);
   const rows = points.map(({ run, version, accuracy }) => ({
     version,
     // Rows of several models lie side by side rather than on each other.
-    place: versions.indexOf(version) + (runs.indexOf(run) - (runs.length - 1) / 2) * 0.22,
+    place: versions.indexOf(version) + (runs.indexOf(run) - (runs.length - 1) / 2) * gap,
     colour: seriesColour(runs.indexOf(run)),
     value: 100 * accuracy.value,
     low: 100 * accuracy.low,
@@ -101,7 +118,7 @@ export function accuracyChart(points: readonly AccuracyPoint[], label: string): 
   type Row = (typeof rows)[number];
   return draw({
     width: 560,
-    height: 56 + 40 * versions.length,
+    height: 56 + Math.max(40, 12 * runs.length) * versions.length,
     marginLeft: 90,
     marginRight: 24,
     ariaLabel: label,

@@ -3,38 +3,24 @@ import { accuracyCurvesSection } from './accuracy-curves.js';
 import { classesSection } from './classes.js';
 import type { ReportData, ReportRun } from './data.js';
 import { examplesSection } from './examples.js';
-import { Html, html } from '../../report/html.js';
+import { htmlPage } from '../../report/frame.js';
+import { html, type Html } from '../../report/html.js';
 import { jointsSection } from './joints.js';
 import { overlookedSection } from './overlooked.js';
-import { STYLE } from '../../report/style.js';
 import { trainingSection } from './training.js';
 import { worstSection } from './worst.js';
 
 /** A report as one HTML file that loads nothing from anywhere. */
 export function renderReport(data: ReportData): string {
   const several = data.runs.length > 1;
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${data.title}</title>
-        <style>
-          ${new Html(STYLE)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <h1>${data.title}</h1>
-          <p>${data.summary}</p>
-          ${findings(data)} ${warnings(data.runs)} ${accuraciesSection(data.runs)}
-          ${data.runs.map((run) => trainingSection(run, several))} ${examplesSection(data.runs)}
-          ${accuracyCurvesSection(data.runs)} ${overlookedSection(data.runs)} ${worstSection(data.runs)}
-          ${classesSection(data.runs)} ${jointsSection(data.runs)} ${settings(data)}
-        </main>
-      </body>
-    </html> `;
-  return page.text;
+  return htmlPage(
+    data.title,
+    html`<p>${data.summary}</p>
+      ${findings(data)} ${warnings(data.runs)} ${accuraciesSection(data.runs)}
+      ${data.runs.map((run) => trainingSection(run, several))} ${examplesSection(data.runs)}
+      ${accuracyCurvesSection(data.runs)} ${overlookedSection(data.runs)} ${worstSection(data.runs)}
+      ${classesSection(data.runs)} ${jointsSection(data.runs)} ${settings(data)}`,
+  );
 }
 
 function findings({ findings: found = [] }: ReportData): Html | undefined {

@@ -3,7 +3,8 @@ import type { ReportRun } from './data.js';
 import { MAXIMUM } from '../history.js';
 import { html, seriesKey, type Html } from '../../report/html.js';
 
-const LABELS: Readonly<Record<string, string>> = {
+/** What charts call the terms of a loss; others go by their names. */
+export const LABELS: Readonly<Record<string, string>> = {
   total: 'Total loss',
   ce: 'Cross-entropy (nats)',
   bce: 'Boosted cross-entropy (nats)',
@@ -14,7 +15,7 @@ const LABELS: Readonly<Record<string, string>> = {
 };
 
 /** Numbers of a step that are no term of the loss. */
-const OTHERS = new Set([
+export const OTHERS: ReadonlySet<string> = new Set([
   ...['lr', 'eps', 'epoch', 'naturalAccuracy', 'adversarialAccuracy', 'stepsPerSecond'],
   ...['validationNatural', 'validationRobust'],
 ]);
@@ -53,7 +54,8 @@ function termsOf(names: readonly string[]): string[] {
   return terms.length === 2 ? terms.filter((name) => name !== 'total') : terms;
 }
 
-function seriesOf({ history }: ReportRun, key: string, name: string): Series {
+/** A number of each step as a series, without the steps that lack it or have none that is finite. */
+export function seriesOf({ history }: Pick<ReportRun, 'history'>, key: string, name: string): Series {
   const points = history.flatMap(({ step, values }) => {
     const value = values[key];
     return value === undefined || !Number.isFinite(value) ? [] : [{ step, value }];

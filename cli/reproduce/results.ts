@@ -1,0 +1,93 @@
+import type { Proportion } from '../../adversarial/statistics.js';
+import type { Plan, PlannedRun } from './plan.js';
+import type { Accuracies } from './run-evaluation.js';
+import type { ColumnName } from './tables.js';
+
+/** An accuracy of ours beside the paper's; all in per cent. */
+export interface Cell {
+  readonly row: string;
+  readonly column: ColumnName;
+  /** The mean over the seeds; undefined where no run of the row was trained to the end. */
+  readonly ours: number | undefined;
+  /** Of one seed the 95 % interval (Wilson); of several the range of their accuracies. */
+  readonly low: number | undefined;
+  readonly high: number | undefined;
+  readonly paper: number | undefined;
+  /** Ours minus the paper's. */
+  readonly difference: number | undefined;
+  /** By seed. */
+  readonly runs: readonly { readonly seed: number; readonly run: string; readonly accuracy: Proportion }[];
+}
+
+/** What a run came to: its accuracies, or why there are none. */
+export type Outcome = Accuracies | { readonly failure: string };
+
+/** The cells of a table, row by row. `outcomes` are by the runs' numbers. */
+export function cellsOf({ table, rows, columns }: Plan, outcomes: ReadonlyMap<string, Outcome>): Cell[] {
+  return rows.flatMap(({ label, runs }) =>
+    columns.map(({ column }) =>
+      cellOf({ row: label, column, paper: table.value(label, column), measured: measuredOf(runs, column, outcomes) }),
+    ),
+  );
+}
+
+type Measured = Cell['runs'];
+
+function measuredOf(runs: readonly PlannedRun[], column: ColumnName, outcomes: ReadonlyMap<string, Outcome>): Measured {
+  return runs.flatMap(({ id, name, config: { seed } }) => {
+    const outcome = outcomes.get(id);
+    const accuracy = outcome && !('failure' in outcome) ? outcome.get(column) : undefined;
+    return accuracy ? [{ seed, run: name, accuracy }] : [];
+  });
+}
+
+function cellOf({
+  row,
+  column,
+  paper,
+  measured,
+}: Pick<Cell, 'row' | 'column' | 'paper'> & { measured: Measured }): Cell {
+  const values = measured.map(({ accuracy }) => 100 * accuracy.value);
+  const [first] = measured;
+  const ours = first && values.reduce((sum, value) => sum + value, 0) / values.length;
+  const single = measured.length === 1 ? first?.accuracy : undefined;
+  return {
+    row,
+    column,
+    ours,
+    low: single ? 100 * single.low : first && Math.min(...values),
+    high: single ? 100 * single.high : first && Math.max(...values),
+    paper,
+    difference: ours === undefined || paper === undefined ? undefined : ours - paper,
+    runs: measured,
+  };
+}
+
+/** What is to be said of the runs, in sentences: those that failed, and those that learned nothing. */
+export function findingsOf({ rows }: Plan, cells: readonly Cell[], outcomes: ReadonlyMap<string, Outcome>): string[] {
+  return rows.flatMap(({ label, runs }) => {
+    const failures = runs.flatMap(({ id, config }) => {
+      const outcome = outcomes.get(id);
+      return outcome && 'failure' in outcome ? [`${label}, seed ${config.seed}: ${outcome.failure}`] : [];
+    });
+    const natural = cells.find(({ row, column }) => row === label && column === 'natural');
+    const chance = 100 / (runs[0]?.config.model.classes ?? 10);
+    const stuck = natural?.low !== undefined && natural.low <= chance;
+    return [
+      ...failures,
+      ...(stuck
+        ? [
+            `${label}: natural images are recognised no better than by chance; training did not leave uniform predictions${hint(runs)}`,
+          ]
+        : []),
+    ];
+  });
+}
+
+/** What often helps where MIMAE-AT stays at uniform predictions. */
+function hint([run]: readonly PlannedRun[]): string {
+  const { name, options } = run?.config.objective ?? { name: '', options: {} };
+  return name === 'mimae-at' && options['pairReduction'] === 'sum'
+    ? ', as the summed MAE can make it; --pair-reduction mean leaves them sooner'
+    : '';
+}

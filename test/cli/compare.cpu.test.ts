@@ -1,0 +1,189 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { parseHTML } from 'linkedom';
+import { describe, expect, it } from 'vitest';
+import { wilson } from '../../adversarial/statistics.js';
+import { flattened } from '../../cli/compare/run-folder.js';
+import { filesUnder, inTemporaryFolder, run } from './run.js';
+
+inTemporaryFolder();
+
+interface Made {
+  readonly lambda?: number;
+  readonly eps?: number;
+  readonly steps?: number;
+  /** Right answers by version of the images. */
+  readonly accuracies?: Readonly<Record<string, number>>;
+  readonly total?: number;
+  readonly unfinished?: boolean;
+}
+
+const config = ({ lambda = 0.4, eps = 0.3 }: Made): object => ({
+  version: 1,
+  dataset: { name: 'mnist', folder: null },
+  objective: { name: 'mimae-at', options: { lambda, beta: 1 } },
+  attack: { eps },
+  training: { schedule: { name: 'step', drops: [2, 3] } },
+});
+
+function lines({ steps = 3, accuracies = {}, total = 100 }: Made, name?: string): object[] {
+  const of = name === undefined ? {} : { run: name };
+  const training = Array.from({ length: steps }, (_, index) => ({
+    ...of,
+    ...{ step: index + 1, epoch: 1, lr: 0.1, eps: 0.3, total: 3 - index, bce: 2, mi: 0.1, miMax: 2.3 },
+    ...{ naturalAccuracy: 0.5, adversarialAccuracy: 0.25, stepsPerSecond: 2 },
+  }));
+  const evaluation = Object.entries(accuracies).map(([version, count]) => ({
+    ...of,
+    ...{ evaluation: version, accuracy: count / total, ...wilson(count, total) },
+  }));
+  return [...training, ...evaluation];
+}
+
+const asText = (records: readonly object[]): string => records.map((record) => `${JSON.stringify(record)}\n`).join('');
+
+async function writeRun(folder: string, made: Made = {}): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${folder}/config.json`, JSON.stringify(config(made)));
+  await writeFile(`${folder}/metrics.jsonl`, asText(lines(made)));
+  if (made.unfinished) await writeFile(`${folder}/checkpoint.safetensors`, '');
+}
+
+const EVALUATED = { accuracies: { natural: 90, 'worst case': 40, 'pgd-20': 41 } };
+
+describe('bulwark compare', () => {
+  it('prints the settings that differ and the accuracies with their intervals', async () => {
+    await writeRun('runs/a', EVALUATED);
+    await writeRun('runs/b', { ...EVALUATED, lambda: 0.6, accuracies: { natural: 80, fgsm: 50 } });
+    const { code, out, err } = await run(['compare', 'runs/a', 'runs/b/']);
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    expect(out.split('\n').map((line) => line.replaceAll(/ {2,}/g, ' | '))).toEqual([
+      'setting | a | b',
+      expect.stringMatching(/^-+/),
+      'objective.options.lambda | 0.4 | 0.6',
+      '',
+      'run | natural | pgd-20 | fgsm | worst case | state',
+      expect.stringMatching(/^-+/),
+      'a | 90.0 % (82.6 to 94.5) | 41.0 % (31.9 to 50.8) | - | 40.0 % (30.9 to 49.8) | 3 steps',
+      'b | 80.0 % (71.1 to 86.7) | - | 50.0 % (40.4 to 59.6) | - | 3 steps',
+      'report: runs/compare/compare.html',
+    ]);
+    expect(await filesUnder('runs/compare')).toEqual(['compare.html', 'compare.md']);
+  });
+
+  it('draws a curve of each metric with a colour to each run, on a page that loads nothing', async () => {
+    for (let index = 0; index < 9; index++) await writeRun(`r${index}`, { ...EVALUATED, lambda: index / 10 });
+    await writeRun('none', { steps: 4 });
+    const folders = Array.from({ length: 9 }, (_, index) => `r${index}`);
+    expect((await run(['compare', 'none', ...folders, '--out', 'here'])).code).toBe(0);
+    const text = await readFile('here/compare.html', 'utf8');
+    expect(text.replaceAll('http://www.w3.org/', '')).not.toMatch(/<script|<link|@import|https?:\/\//);
+    const { document } = parseHTML(text);
+    const charts = [...document.querySelectorAll('svg')].map((svg) => svg.getAttribute('aria-label') ?? '');
+    expect(charts.map((label) => label.replace(/ over the steps of .*/, ''))).toEqual([
+      'Accuracies with their 95 % intervals; the numbers are in the table above.',
+      'Accuracy on natural images',
+      'Accuracy on adversarial images',
+      'Total loss',
+      'Boosted cross-entropy (nats)',
+      'Mutual information (nats; larger is better)',
+      'Radius eps of the attack',
+      'Learning rate',
+    ]);
+    const second = document.querySelectorAll('svg')[1];
+    const strokes = [...(second?.querySelectorAll('[aria-label=line]') ?? [])].map((path) =>
+      path.getAttribute('stroke'),
+    );
+    expect(strokes).toHaveLength(10);
+    expect(new Set(strokes).size).toBe(8);
+    // The run without accuracies is the first: the others keep their colours in the chart of accuracies.
+    const [first, rest] = [document.querySelector('svg'), document.querySelectorAll('svg figcaption')];
+    expect(rest).toHaveLength(0);
+    expect(first?.innerHTML).toContain('var(--series-2)');
+    const marked = [...document.querySelectorAll('figcaption')][0]?.querySelector('.key');
+    expect(marked?.className).toContain('k1');
+  });
+
+  it('takes unfinished runs, runs that were not evaluated, evaluations, and the runs of a demo apart', async () => {
+    await writeRun('half', { steps: 2, unfinished: true });
+    await mkdir('evaluation');
+    await writeFile('evaluation/config.json', JSON.stringify({ checkpoint: 'half/model.safetensors', eps: 0.3 }));
+    await writeFile('evaluation/metrics.jsonl', asText(lines({ ...EVALUATED, steps: 0 })));
+    await mkdir('demo');
+    await writeFile('demo/config.json', JSON.stringify({ plain: config({ lambda: 0 }), robust: config({}) }));
+    const both = [...lines({ ...EVALUATED, steps: 5 }, 'plain'), ...lines({ ...EVALUATED, steps: 6 }, 'robust')];
+    await writeFile('demo/metrics.jsonl', asText(both));
+    const { code, out } = await run(['compare', 'half', 'evaluation', 'demo']);
+    expect(code).toBe(0);
+    const state = (name: string): string | undefined =>
+      new RegExp(`^${name} .* {2}(.*)$`, 'm').exec(out.slice(out.indexOf('natural')))?.[1];
+    expect(['half', 'evaluation', 'demo/plain', 'demo/robust'].map(state)).toEqual([
+      '2 steps, unfinished, not evaluated',
+      'evaluated',
+      '5 steps',
+      '6 steps',
+    ]);
+    expect(await readFile('runs/compare/compare.md', 'utf8')).toContain(
+      '| objective.options.lambda | 0.4 | - | 0 | 0.4 |',
+    );
+  });
+
+  it('says what keeps accuracies from being compared', async () => {
+    await writeRun('a', EVALUATED);
+    await writeRun('b', { ...EVALUATED, eps: 0.2, total: 200 });
+    const { err } = await run(['compare', 'a', 'b']);
+    expect(err).toContain('warning: the runs were evaluated on different numbers of images: 100, 200');
+    expect(err).toContain('warning: the runs have different radii eps, and were attacked within them: 0.3, 0.2');
+    expect(await readFile('runs/compare/compare.html', 'utf8')).toContain('different radii eps');
+  });
+
+  it('tells folders of one name apart by their paths, and says None where nothing differs', async () => {
+    await writeRun('x/run', EVALUATED);
+    await writeRun('y/run', EVALUATED);
+    const { out } = await run(['compare', 'x/run', 'y/run']);
+    expect(out).toMatch(/^x\/run /m);
+    expect(out).not.toContain('setting');
+    expect(await readFile('runs/compare/compare.md', 'utf8')).toContain('## Settings that differ\n\nNone.');
+  });
+
+  it('names the folder and what it lacks', async () => {
+    await writeRun('a');
+    const said = async (...folders: string[]): Promise<string> => {
+      const { code, err } = await run(['compare', ...folders]);
+      return `${code} ${err}`;
+    };
+    expect(await said('a', 'none')).toBe(
+      '2 error: none: there is no such folder; name folders of runs, such as runs/mimae-at',
+    );
+    expect(await said('a', 'a/config.json')).toBe('2 error: a/config.json: is a file; name the folder of the run');
+    expect(await said('a')).toMatch(/^2 error: compare: name two runs or more/);
+    expect(await said('a', './a')).toBe('2 error: compare: a is named twice');
+    await mkdir('empty');
+    expect(await said('a', 'empty')).toBe(
+      '2 error: empty: holds no config.json and no metrics.jsonl, so it is no run that bulwark made',
+    );
+    await writeRun('b');
+    await writeFile('b/config.json', '{"version":');
+    expect(await said('a', 'b')).toMatch(/^1 error: b\/config\.json: is no JSON \(/);
+    await writeFile('b/config.json', '[]');
+    expect(await said('a', 'b')).toMatch(/^1 error: b\/config\.json: is no JSON object/);
+    await writeRun('b');
+    await writeFile('b/metrics.jsonl', '{"step":1}\n{"evaluation":"natural","accuracy":0.5}\n');
+    expect(await said('a', 'b')).toBe(
+      '1 error: b/metrics.jsonl: record 2 is no accuracy: it has count undefined and total undefined',
+    );
+    await writeFile('b/metrics.jsonl', 'x\n');
+    expect(await said('a', 'b')).toMatch(/^1 error: b\/metrics\.jsonl: line 1 \(byte 0\) is not valid JSON/);
+  });
+});
+
+describe('flattened', () => {
+  it('gives the leaves by their places', () => {
+    expect(flattened({ a: 1, b: { c: 'x', d: { e: null } }, f: [1, 2], g: {} })).toEqual({
+      a: '1',
+      'b.c': 'x',
+      'b.d.e': 'null',
+      f: '[1,2]',
+    });
+  });
+});
