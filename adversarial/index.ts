@@ -98,9 +98,24 @@ export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/re
 export { STANDARD_AT_DEFAULTS, standardAT, type StandardATOptions } from './objectives/standard-at.js';
 export { TRADES_DEFAULTS, trades, type TradesOptions } from './objectives/trades.js';
 export { perturbationNorms, type PerturbationNorms } from './perturbation.js';
-export { originalPreset } from './original-presets.js';
-export { PRESET_NAMES, presetNamed, type PresetName } from './preset-named.js';
-export { MNIST_PAPER, MNIST_RECOMMENDED, PRESETS, standardAttacks, type Preset } from './presets.js';
+export {
+  PRESET_NAMES,
+  presetNamed,
+  presets,
+  type PresetEntry,
+  type PresetName,
+  type PresetNamedOptions,
+} from './preset-named.js';
+export {
+  MNIST_PAPER,
+  MNIST_RECOMMENDED,
+  PRESETS,
+  PRESET_DATASETS,
+  standardAttacks,
+  type Preset,
+  type PresetDataset,
+  type PresetTraining,
+} from './presets.js';
 export { mutualInformationOf, signTest, wilson, type Proportion } from './statistics.js';
 export { adversarialStep, type StepOptions, type StepValues } from './step.js';
 export { ADVERSARIAL_ACCURACY, DivergenceError, NATURAL_ACCURACY, type StepMetrics } from './step-metrics.js';

@@ -1,56 +1,91 @@
-import { budgetWarning } from './attacks/pgd.js';
-import type { Objective, OptionValues } from './objectives/objective.js';
-import { objectiveNamed } from './objectives/registry.js';
-import { originalPreset } from './original-presets.js';
-import { MNIST_PAPER, MNIST_RECOMMENDED, type Preset } from './presets.js';
+import { ArgumentError } from '../engine/errors.js';
+import { unknownName } from '../engine/named-options.js';
+import { modelEntry } from '../nn/models/registry.js';
+import { OBJECTIVES, objectiveNamed } from './objectives/registry.js';
+import { PRESET_DATASETS, type PresetChoice, type PresetDataset } from './presets/choice.js';
+import { originalModels, originalPreset } from './presets/original.js';
+import { paperModels, paperPreset } from './presets/paper.js';
+import type { Preset } from './presets/preset.js';
+import { recommendedModels, recommendedPreset } from './presets/recommended.js';
 
 /** The names of {@link presetNamed}. */
 export const PRESET_NAMES = ['recommended', 'paper', 'original'] as const;
 /** One of {@link PRESET_NAMES}. */
 export type PresetName = (typeof PRESET_NAMES)[number];
 
-/** What the paper sets for the methods that it compares on MNIST. */
-const PAPER_OPTIONS: Readonly<Record<string, OptionValues>> = {
-  'standard-at': {},
-  trades: { lambda: 4 },
-  mart: { lambda: 5 },
-  'mimae-at': { lambda: 0.4, beta: 1 },
+const MAKERS: Readonly<Record<PresetName, (choice: PresetChoice) => Preset>> = {
+  recommended: recommendedPreset,
+  paper: paperPreset,
+  original: originalPreset,
 };
 
+/** What {@link presetNamed} is asked for. */
+export interface PresetNamedOptions {
+  /** 'mimae-at' unless told. */
+  readonly objective?: string | undefined;
+  /** One of `PRESET_DATASETS`; 'mnist' unless told. */
+  readonly dataset?: string | undefined;
+  /** Any of `modelNamed`; that of the preset unless told. */
+  readonly model?: string | undefined;
+}
+
 /**
- * Settings of a whole run on MNIST for an objective, 'mimae-at' unless told: 'recommended', what to start from; 'paper', as Atsague,
- * Fakorede and Tian (2021) train all methods; 'original', as the objective's own publication trains.
+ * Settings of a whole run: 'recommended', what to start from; 'paper', as Atsague, Fakorede and Tian (2021) train all methods; 'original',
+ * as the objective's own publication trains. Where a source has nothing for a dataset or a model, the warnings say what the nearest is
+ * that the settings are from.
  *
- * Throws an `ArgumentError` for an unknown objective, or one that has no original settings.
+ * @throws ArgumentError with the nearest name for an unknown preset, objective, dataset or model, and for an objective that has no original
+ * settings on the dataset
  */
-export function presetNamed(name: PresetName, objective = 'mimae-at'): Preset {
-  const known = objectiveNamed(objective);
-  if (name === 'original') return originalPreset(objective);
-  if (objective === 'mimae-at') return name === 'paper' ? MNIST_PAPER : MNIST_RECOMMENDED;
-  if (name === 'paper') return paperPreset(known);
-  const summary = `${objective} with the settings that are recommended for MIMAE-AT at eps 0.2 in 400 steps.`;
-  return { ...MNIST_RECOMMENDED, objective: known, summary };
+export function presetNamed(name: PresetName, options: PresetNamedOptions = {}): Preset {
+  const { objective = 'mimae-at', dataset = 'mnist', model } = options;
+  const make = MAKERS[oneOf('preset', name, PRESET_NAMES)];
+  return make({
+    objective: objectiveNamed(objective).name,
+    dataset: oneOf('dataset', dataset, PRESET_DATASETS),
+    model: model === undefined ? undefined : modelEntry(model).name,
+  });
 }
 
-function paperPreset(known: Objective): Preset {
-  const { name } = known;
-  const options = PAPER_OPTIONS[name];
-  const { eps, steps, stepSize = eps / 4 } = MNIST_PAPER.training.attack;
-  const budget = usesRunsAttack(known) ? budgetWarning({ eps, steps, stepSize }) : undefined;
-  return {
-    ...MNIST_PAPER,
-    summary: `${name} on MNIST with the settings of Atsague, Fakorede and Tian (2021): eps 0.3, 100 epochs.`,
-    warnings: [
-      ...(budget === undefined ? [] : [`training: ${budget}`]),
-      ...(options
-        ? []
-        : [`the paper has no results of ${name} on MNIST; these are its settings with ${name}'s own options`]),
-    ],
-    objective: objectiveNamed(name, options),
-  };
+/** A combination that {@link presetNamed} has settings for. */
+export interface PresetEntry {
+  readonly name: PresetName;
+  readonly dataset: PresetDataset;
+  readonly model: string;
+  readonly objective: string;
+  readonly summary: string;
 }
 
-/** Whether the run's number and size of attack steps count. */
-function usesRunsAttack({ needs, attackPlan, craft }: Objective): boolean {
-  return needs.adversarial && !craft && attackPlan?.steps === undefined;
+/** Every combination that a source has settings for, or that is recommended; {@link presetNamed} takes others too, with a warning. */
+export function presets(): PresetEntry[] {
+  return PRESET_NAMES.flatMap((name) =>
+    PRESET_DATASETS.flatMap((dataset) =>
+      OBJECTIVES.flatMap(({ name: objective }) =>
+        modelsOf(name, dataset, objective).map((model) => {
+          const { summary } = presetNamed(name, { objective, dataset, model });
+          return { name, dataset, model, objective, summary };
+        }),
+      ),
+    ),
+  );
+}
+
+function modelsOf(name: PresetName, dataset: PresetDataset, objective: string): readonly string[] {
+  switch (name) {
+    case 'recommended':
+      return recommendedModels(dataset);
+    case 'paper':
+      return paperModels(dataset);
+    case 'original':
+      return originalModels(objective, dataset);
+    default:
+      return name satisfies never;
+  }
+}
+
+/** Callers without types can pass anything. */
+function oneOf<T extends string>(what: string, name: string, known: readonly T[]): T {
+  const found = known.find((each) => each === name);
+  if (found === undefined) throw new ArgumentError(unknownName(what, name, known));
+  return found;
 }

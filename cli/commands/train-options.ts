@@ -4,6 +4,7 @@ import { OBJECTIVES } from '../../adversarial/objectives/registry.js';
 import { PRESET_NAMES, type PresetName } from '../../adversarial/preset-named.js';
 import { MNIST_PAPER, MNIST_RECOMMENDED } from '../../adversarial/presets.js';
 import type { AdapterOptions } from '../../node/adapter.js';
+import { CNN4_INITS } from '../../nn/models/cnn4.js';
 import { DATASETS, type ConfigPatch, type TrainConfig } from '../config.js';
 import { UsageError } from '../errors.js';
 import {
@@ -104,6 +105,7 @@ const MODEL: readonly Setting[] = [
   number('--width <factor>', 'multiplies the channels', WIDTH, 'model.options.width'),
   choice('--activation <name>', 'activation', 'relu or silu', ['relu', 'silu'], 'model.options.activation'),
   number('--dropout <part>', 'where the network has it', PART, 'model.options.dropout'),
+  choice('--init <name>', 'initialisation', CNN4_INITS.join(' or ') + ', of cnn4', CNN4_INITS, 'model.options.init'),
 ];
 
 const OBJECTIVE: readonly Setting[] = [
@@ -155,6 +157,14 @@ const TRAINING: readonly Setting[] = [
     ).argParser((text: string) => text.split(',').map(numberOption('--drops', COUNT))),
     to: 'training.schedule.drops',
   },
+  number('--gamma <factor>', 'schedule step: what a drop multiplies by', FROM_ZERO, 'training.schedule.gamma'),
+  number(
+    '--decay <part>',
+    'schedule trapezoid: part of the run over which the rate falls',
+    PART,
+    'training.schedule.decay',
+  ),
+  number('--peak <part>', 'schedule cyclic: where the rate is highest', PART, 'training.schedule.peak'),
   number('--warmup <part>', 'part of the run over which the rate rises', PART, 'training.schedule.warmup'),
   number('--min-lr <rate>', 'schedule cosine, cyclic: where the rate ends', FROM_ZERO, 'training.schedule.minLr'),
   number('--momentum <factor>', 'momentum of sgd and rmsprop', PART, 'training.momentum'),
@@ -204,6 +214,13 @@ const ATTACK: readonly Setting[] = [
     'length of such a step, in units of the data; fast-at and mma have their own',
     { ...EPS, above: true },
     'attack.stepSize',
+  ),
+  choice(
+    '--attack-start <name>',
+    'start',
+    'where the attack begins: none, at the image; uniform in the ball; normal, beside the image',
+    ['none', 'uniform', 'normal'],
+    'attack.start',
   ),
   number('--ramp <part>', 'part of the run over which eps grows from 0', PART, 'attack.rampFraction'),
 ];
@@ -258,7 +275,7 @@ function valueAt(config: TrainConfig, path: string): string | undefined {
   let value: unknown = config;
   for (const key of path.split('.')) value = (Object(value) as Record<string, unknown>)[key];
   if (value === undefined || value === null) return undefined;
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** What the command line says of the configuration. Throws a `UsageError` where it says something twice. */

@@ -72,8 +72,9 @@ function checkAlone(command: Command): void {
 /** `bulwark train`, with what the command line says of the configuration; returns the exit code. */
 async function train(options: Options, given: ConfigPatch, context: Context): Promise<number> {
   const { preset: named, ...file } = options.config === undefined ? {} : await readConfigFile(options.config);
-  const objective = given.objective?.name ?? file.objective?.name;
-  const preset = asUsage(() => presetNamed(options.preset ?? presetIn(named), objective));
+  const nameOf = (part: 'objective' | 'dataset' | 'model'): string | undefined => given[part]?.name ?? file[part]?.name;
+  const choice = { objective: nameOf('objective'), dataset: nameOf('dataset'), model: nameOf('model') };
+  const preset = asUsage(() => presetNamed(options.preset ?? presetIn(named), choice));
   const config = resolveConfig(preset, file, given);
   const place = await chooseFolder(options.out, config.objective.name, options.force);
   const doubts = preset.warnings.map((warning) => `preset ${preset.name}: ${warning}`);

@@ -1,5 +1,5 @@
 import { presetNamed } from '../../adversarial/preset-named.js';
-import type { ConfigPatch, DatasetName, TrainConfig } from '../config.js';
+import type { DatasetName, TrainConfig } from '../config.js';
 import { UsageError } from '../errors.js';
 import { resolveConfig } from '../resolve-config.js';
 import type { PaperTable, RowSetting } from './tables.js';
@@ -48,23 +48,12 @@ export function paperConfig(
     ...(setting.objective === 'mimae-at' && pairReduction && { pairReduction }),
   };
   const { objective: name, batchSize } = setting;
-  return resolveConfig(presetNamed('paper', name), own === 'mnist' ? {} : CIFAR, {
+  return resolveConfig(presetNamed('paper', { objective: name, dataset: own, model }), {
     dataset: { name: dataset, folder: data ?? null },
-    model: { name: model },
     objective: { name, options },
-    training: {
-      ...(batchSize !== undefined && { batchSize }),
-      ...(model.startsWith('wrn') && { weightDecay: 5e-4 }),
-    },
+    training: batchSize === undefined ? {} : { batchSize },
     validation: null,
     evaluation: { samples: 0 },
     seed,
   });
 }
-
-/** The paper's settings for CIFAR. */
-const CIFAR: ConfigPatch = {
-  augmentation: { padCropFlip: { padding: 4, flip: true } },
-  attack: { eps: 0.031, steps: 10, stepSize: 0.007 },
-  training: { lr: 0.1, schedule: { drops: [75, 90] } },
-};

@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
-  MNIST_PAPER,
-  MNIST_RECOMMENDED,
   OBJECTIVES,
-  PRESET_NAMES,
   maximumMutualInformation,
   mimaeAT,
   objectiveNamed,
-  presetNamed,
   type OptionValues,
 } from '../../adversarial/index.js';
 import { ArgumentError } from '../../engine/errors.js';
@@ -74,65 +70,6 @@ describe('objectives by name', () => {
     const objective = mimaeAT();
     Object.assign(objective.options, { beta: 7 });
     expect(mimaeAT().options['beta']).toBe(1);
-  });
-});
-
-describe('presets', () => {
-  it('the recommended one is in order', () => {
-    expect(MNIST_RECOMMENDED.warnings).toEqual([]);
-    expect(MNIST_RECOMMENDED.objective.options).toMatchObject({ lambda: 0.4, beta: 0.1, pairReduction: 'sum' });
-    for (const { warnings } of Object.values(MNIST_RECOMMENDED.attacks)) expect(warnings).toEqual([]);
-  });
-
-  it("the paper's says that its adversary cannot reach its ball", () => {
-    expect(MNIST_PAPER.warnings.join('\n')).toMatch(/10 steps of 0.01 move 0.1 at most, less than eps 0.3/);
-    const { attacks } = MNIST_PAPER;
-    expect(attacks['pgd-20']?.warnings).toEqual([expect.stringMatching(/20 steps of 0.005 move 0.1 at most/)]);
-    expect(Object.values(attacks).map(({ settings }) => settings)).toEqual([
-      { attack: 'fgsm', norm: 'linf', eps: 0.3 },
-      { attack: 'pgd', norm: 'linf', eps: 0.3, stepSize: 0.005, steps: 20, start: 'uniform' },
-      { attack: 'pgd', norm: 'linf', eps: 0.3, stepSize: 0.005, steps: 40, start: 'uniform' },
-    ]);
-  });
-
-  it.each(OBJECTIVES.map(({ name }) => name))('there are for %s, with its own options', (name) => {
-    for (const preset of PRESET_NAMES) {
-      if (preset === 'original' && name === 'plain') {
-        expect(() => presetNamed(preset, name)).toThrow(/plain has no settings of its own/);
-        continue;
-      }
-      const found = presetNamed(preset, name);
-      expect(found).toMatchObject({ name: preset, objective: { name } });
-      expect(found.summary).toMatch(/\.$/);
-      const { steps, epochs } = found.training;
-      expect([steps, epochs].filter((length) => length === undefined)).toHaveLength(1);
-    }
-  });
-
-  it("the paper's gives the methods that it compares their weights, and says of others that it has none", () => {
-    expect(presetNamed('paper', 'trades').objective.options).toMatchObject({ lambda: 4 });
-    expect(presetNamed('paper', 'mart').objective.options).toMatchObject({ lambda: 5 });
-    expect(presetNamed('paper', 'trades').training).toBe(MNIST_PAPER.training);
-    const warningsOf = (name: string): string => presetNamed('paper', name).warnings.join('\n');
-    for (const name of ['standard-at', 'trades', 'mart', 'mimae-at']) {
-      expect(warningsOf(name)).toMatch(/10 steps of 0.01 move 0.1 at most, less than eps 0.3/);
-      expect(warningsOf(name)).not.toMatch(/no results/);
-    }
-    expect(warningsOf('alp')).toMatch(/no results of alp on MNIST/);
-    // None of them takes the run's steps.
-    for (const name of ['plain', 'fast-at', 'mma']) expect(warningsOf(name)).not.toMatch(/10 steps/);
-  });
-
-  it('the original ones can reach their balls, and say where they are not the publication', () => {
-    for (const { name } of OBJECTIVES.filter((entry) => !['plain', 'mimae-at'].includes(entry.name))) {
-      const { warnings, training, attacks } = presetNamed('original', name);
-      const { eps, steps, stepSize = 0 } = training.attack;
-      expect(steps * stepSize).toBeGreaterThanOrEqual(eps);
-      expect(warnings.length > 0, name).toBe(name !== 'trades');
-      for (const attack of Object.values(attacks)) expect(attack.warnings).toEqual([]);
-    }
-    expect(presetNamed('original').objective).toBe(MNIST_PAPER.objective);
-    expect(() => presetNamed('original', 'tradse')).toThrow(/did you mean trades\?/);
   });
 });
 

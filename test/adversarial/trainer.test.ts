@@ -12,7 +12,7 @@ import {
 } from '../../adversarial/index.js';
 import { Dataset } from '../../data/dataset.js';
 import { ArgumentError, ShapeError, type Device } from '../../engine/index.js';
-import { StepSchedule, cnn4, saveStateDict } from '../../nn/index.js';
+import { StepSchedule, modelNamed, saveStateDict } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { SmallNet, smallImages } from './small-images.js';
 
@@ -195,7 +195,7 @@ describe('cost', () => {
   });
 
   it('is that for the recommended run on images of 28 x 28 as well', async () => {
-    const { model: shape, training } = MNIST_RECOMMENDED;
+    const { model: network, training } = MNIST_RECOMMENDED;
     const images = new Float32Array(16 * 784).fill(0.5);
     const blank = new Dataset({
       name: 'blank',
@@ -204,7 +204,7 @@ describe('cost', () => {
       shape: [16, 1, 28, 28],
       classes: 10,
     });
-    const model = cnn4({ device, ...shape });
+    const model = modelNamed(network.name, { device, options: network.options });
     const { objective } = MNIST_RECOMMENDED;
     const trainer = new Trainer({ model, dataset: blank, objective, ...training, batchSize: 4, steps: 10 });
     await trainer.run({ until: 3 });

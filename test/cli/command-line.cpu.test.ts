@@ -245,7 +245,7 @@ describe('resolveConfig', () => {
   });
 
   it("takes an objective's own settings from its original publication", () => {
-    const trades = resolveConfig(presetNamed('original', 'trades'));
+    const trades = resolveConfig(presetNamed('original', { objective: 'trades' }));
     expect(trades).toMatchObject({
       preset: 'original',
       objective: { name: 'trades', options: { lambda: 1, passes: 'original' } },
@@ -253,7 +253,7 @@ describe('resolveConfig', () => {
       training: { epochs: 100, batchSize: 128, optimizer: 'sgd', lr: 0.01, momentum: 0.9, weightDecay: 0 },
     });
     expect(trades.training.schedule).toMatchObject({ name: 'step', drops: [55, 75, 90], gamma: 0.1 });
-    const madry = presetNamed('original', 'standard-at');
+    const madry = presetNamed('original', { objective: 'standard-at' });
     expect(resolveConfig(madry)).toMatchObject({
       attack: { start: 'uniform' },
       training: { steps: 100_000, batchSize: 50, optimizer: 'adam', lr: 1e-4 },
@@ -269,7 +269,7 @@ describe('resolveConfig', () => {
     ['trades', { steps: 5, stepSize: 0.1 }, []],
     ['mma', {}, []],
   ])('says what %s does not look at of %j', (name, attack, said) => {
-    const config = resolveConfig(presetNamed('recommended', name), { objective: { name }, attack });
+    const config = resolveConfig(presetNamed('recommended', { objective: name }), { objective: { name }, attack });
     expect(ignoredSettings(config.objective, attack)).toEqual(said);
   });
 });
@@ -310,6 +310,10 @@ describe('the options of bulwark train', () => {
         schedule: { name: 'cosine', minLr: 1e-3, warmup: 0.1 },
         ...{ average: { kind: 'ema', decay: 0.99 }, perturbation: { gamma: 0.01, after: 3 }, maxNorm: 1 },
       },
+    });
+    expect(patch('--gamma 0.2 --decay 0.3 --peak 0.4 --attack-start uniform --init trades')).toEqual({
+      training: { schedule: { gamma: 0.2, decay: 0.3, peak: 0.4 } },
+      ...{ attack: { start: 'uniform' }, model: { options: { init: 'trades' } } },
     });
     expect(patch('--drops 75,90 --nesterov --swa 0.5 --optimizer adamw').training).toEqual({
       ...{ schedule: { drops: [75, 90] }, nesterov: true, average: { kind: 'swa', start: 0.5 }, optimizer: 'adamw' },

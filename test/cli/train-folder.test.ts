@@ -19,7 +19,19 @@ it('trains on a folder of images, with as many classes as it has', async () => {
     }
   }
   const { code, err } = await run([
-    ...['train', '--dataset', 'folder', '--data', 'pictures', '--width', '0.125', '--batch-size', '6'],
+    ...[
+      'train',
+      '--dataset',
+      'folder',
+      '--data',
+      'pictures',
+      '--model',
+      'cnn4',
+      '--width',
+      '0.125',
+      '--batch-size',
+      '6',
+    ],
     ...['--objective', 'standard-at', '--steps', '2', '--attack-steps', '1', '--eval-samples', '0', '--out', 'run'],
   ]);
   expect([code, err]).toEqual([0, err]);
