@@ -13,6 +13,7 @@ interface Options {
   readonly seed: number;
   readonly only?: readonly string[];
   readonly dryRun?: boolean;
+  readonly estimate: boolean;
   readonly dataset?: DatasetName;
   readonly data?: string;
   readonly pairReduction: 'sum' | 'mean';
@@ -51,6 +52,7 @@ export function addReproduceCommand(program: Command, run: RunCommand): void {
     )
     .option('--only <row>', 'this row only, or several with commas (default: all)', only)
     .option('--dry-run', 'print the runs and how long they would take, and stop')
+    .option('--no-estimate', 'begin at once, without measuring how long it will take')
     .addOption(named('--dataset <name>', 'dataset', "other images of the same shape (default: the paper's)", DATASETS))
     .addOption(dataOption())
     .addOption(
@@ -81,7 +83,7 @@ export function addReproduceCommand(program: Command, run: RunCommand): void {
 
 /** `bulwark reproduce`; returns the exit code. */
 export async function reproduce(table: TableName, options: Options, context: Context): Promise<number> {
-  const { out: folder, adapter, dryRun = false, ...choices } = options;
+  const { out: folder, adapter, dryRun = false, estimate: estimated, ...choices } = options;
   const plan = planTable(paperTable(table), choices);
-  return reproduceTable(plan, { context, folder, adapter }, { dryRun });
+  return reproduceTable(plan, { context, folder, adapter }, { dryRun, estimated });
 }

@@ -1,7 +1,6 @@
 import type { Attack } from '../../adversarial/attacks/attack.js';
-import { cwLinfAttack } from '../../adversarial/attacks/cw-linf.js';
-import { fgsmAttack } from '../../adversarial/attacks/fgsm.js';
-import { pgdAttack } from '../../adversarial/attacks/pgd.js';
+import { presetNamed } from '../../adversarial/preset-named.js';
+import { ArgumentError } from '../../engine/errors.js';
 import type { ColumnName, PaperTable } from './tables.js';
 
 /** What tables call the columns. */
@@ -26,33 +25,22 @@ export const COLUMN_GRADIENTS: Readonly<Record<ColumnName, number>> = {
   pgdL2: 20,
 };
 
-/** The paper's Linf attacks, section 5, by the kind of images. */
-const LINF = { mnist: { eps: 0.3, stepSize: 0.005 }, cifar: { eps: 0.031, stepSize: 0.003 } } as const;
-
-/** Its L2 attack, as it is written: 20 steps of 0.003 within 0.5. */
-const L2 = { norm: 'l2', eps: 0.5, stepSize: 0.003, steps: 20 } as const;
+/** What the preset `paper` calls the attacks. */
+const ATTACKS: Readonly<Record<Exclude<ColumnName, 'natural'>, string>> = {
+  fgsm: 'fgsm',
+  pgd20: 'pgd-20',
+  pgd40: 'pgd-40',
+  pgd50: 'pgd-50',
+  cw: 'cw',
+  pgdL2: 'pgd-l2',
+};
 
 /**
- * The attack of a column, as the paper describes it: PGD and the attack on Carlini and Wagner's loss from a uniform start within the range of the
- * data. How many steps the latter takes it does not say: 30, with kappa 50, as the evaluations of TRADES and MART that others publish.
+ * The attack of a column: the preset's, with the paper's radii and steps whatever stands for its dataset. Throws an `ArgumentError` for one
+ * that the paper has no settings of for these images.
  */
 export function columnAttack(column: Exclude<ColumnName, 'natural'>, dataset: PaperTable['dataset']): Attack {
-  const { eps, stepSize } = LINF[dataset === 'mnist' ? 'mnist' : 'cifar'];
-  const pgd = (steps: number): Attack => pgdAttack({ eps, stepSize, steps, start: 'uniform' });
-  switch (column) {
-    case 'fgsm':
-      return fgsmAttack({ eps });
-    case 'pgd20':
-      return pgd(20);
-    case 'pgd40':
-      return pgd(40);
-    case 'pgd50':
-      return pgd(50);
-    case 'cw':
-      return cwLinfAttack({ eps, stepSize, steps: 30, kappa: 50, start: 'uniform' });
-    case 'pgdL2':
-      return pgdAttack({ ...L2, start: 'uniform' });
-    default:
-      return column satisfies never;
-  }
+  const attack = presetNamed('paper', { dataset }).attacks[ATTACKS[column]];
+  if (attack) return attack;
+  throw new ArgumentError(`${COLUMN_TITLES[column]}: the paper has no settings of it for ${dataset}`);
 }

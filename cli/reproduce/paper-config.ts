@@ -51,7 +51,7 @@ export function paperConfig(
   return resolveConfig(presetNamed('paper', { objective: name, dataset: own, model }), {
     dataset: { name: dataset, folder: data ?? null },
     objective: { name, options },
-    training: { ...(batchSize !== undefined && { batchSize }) },
+    training: batchSize === undefined ? {} : { batchSize },
     validation: null,
     evaluation: { samples: 0 },
     seed,

@@ -17,6 +17,14 @@ import { INTERRUPTED, ensureTrained, isTrained, type Workplace } from './run-tra
 import { writeTable, type TableResults } from './table-files.js';
 import { alertsOf, cellRows, explanationOf, titleOf } from './table-text.js';
 
+/** How a table is to be reproduced. */
+export interface ReproduceOptions {
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+  /** Measure first how long it will take. */
+  readonly estimated: boolean;
+}
+
 /**
  * Reproduces a table: prints its runs and how long they will take, trains and measures what is not done yet, one after the other, and prints
  * ours beside the paper's. Everything that is done is kept in the folder, for this table and others. Returns the exit code.
@@ -26,20 +34,20 @@ import { alertsOf, cellRows, explanationOf, titleOf } from './table-text.js';
 export async function reproduceTable(
   plan: Plan,
   place: Workplace,
-  { dryRun }: { readonly dryRun: boolean },
+  { dryRun, estimated }: ReproduceOptions,
 ): Promise<number> {
   const { context } = place;
   context.out(titleOf(plan));
   for (const alert of alertsOf(plan)) context.out(alert);
   const data = await loadHalves(plan);
   if (dryRun) {
-    await announce(plan, place, data);
+    await announce(plan, place, estimated ? data : undefined);
     return EXIT.success;
   }
   await makeFolder(place.folder);
   const lock = await lockFolder(place.folder);
   try {
-    await announce(plan, place, data);
+    await announce(plan, place, estimated ? data : undefined);
     const results = await runAll(plan, place, data);
     context.out(formatTable(cellRows(plan, results.cells)));
     context.out(explanationOf(plan));
@@ -77,18 +85,18 @@ async function loadHalves({ runs, samples, table }: Plan): Promise<Halves> {
   }
 }
 
-/** Prints the runs, and how long they will take by a short measurement. */
-async function announce(plan: Plan, place: Workplace, { training }: Halves): Promise<void> {
+/** Prints the runs and, where there are data to measure on, how long they will take. */
+async function announce(plan: Plan, place: Workplace, data: Halves | undefined): Promise<void> {
   const { context, adapter } = place;
   const work = await pendingWork(plan, place.folder);
-  if (work.length === 0) {
+  if (work.length === 0 || !data) {
     context.out(runTable(plan, work, undefined));
     return;
   }
   using device = await RunDevice.open(adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
   context.err('measuring a few steps of each kind of run');
-  const estimates = await estimate(plan, work, { device: device.device, training });
+  const estimates = await estimate(plan, work, { device: device.device, training: data.training });
   context.out(runTable(plan, work, estimates));
   context.out(
     `${work.length} of ${plan.runs.length} runs have something to do; about ${totalOf(estimates)} on this adapter`,

@@ -255,9 +255,14 @@ describe('columnAttack', () => {
     });
     expect(settings('cw', 'mnist')).toMatchObject({ eps: 0.3, stepSize: 0.005, steps: 30, kappa: 50 });
     expect(settings('pgdL2', 'cifar10')).toMatchObject({ norm: 'l2', eps: 0.5, stepSize: 0.003, steps: 20 });
-    for (const column of ['pgd20', 'pgd40', 'pgd50', 'cw', 'pgdL2'] as const) {
-      expect(settings(column, 'mnist')).toMatchObject({ steps: COLUMN_GRADIENTS[column] });
+    for (const name of TABLE_NAMES) {
+      for (const { column, attack } of plan(name).columns.filter(
+        ({ attack: each }) => each && 'steps' in each.settings,
+      )) {
+        expect(attack?.settings['steps'], column).toBe(COLUMN_GRADIENTS[column]);
+      }
     }
+    expect(() => settings('pgd50', 'mnist')).toThrow('PGD-50: the paper has no settings of it for mnist');
   });
 });
 
