@@ -311,6 +311,11 @@ export class Device {
     };
   }
 
+  /** What a tensor of so many bytes adds to `memory()`; a `LimitError` where no buffer can have so many. */
+  capacityOf(bytes: number): number {
+    return this.#pool.capacityOf(bytes);
+  }
+
   /** Counts the peak of `memory()` from now on. */
   resetPeakMemory(): void {
     this.#pool.resetPeak();

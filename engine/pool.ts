@@ -46,14 +46,19 @@ export class BufferPool {
     this.#onRefusal = onRefusal;
   }
 
-  acquire(bytes: number): PooledBuffer {
+  /** The capacity of the buffer that so many bytes get; a `LimitError` where they are too many for one. */
+  capacityOf(bytes: number): number {
     const limit = Math.min(this.#device.limits.maxBufferSize, this.#device.limits.maxStorageBufferBindingSize);
     if (bytes > limit) {
       throw new LimitError(
         `a tensor of ${bytes} bytes is over this adapter's limit of ${limit} bytes to a storage buffer; use smaller batches`,
       );
     }
-    const capacity = Math.min(sizeClass(bytes), Math.floor(limit / 256) * 256 || limit);
+    return Math.min(sizeClass(bytes), Math.floor(limit / 256) * 256 || limit);
+  }
+
+  acquire(bytes: number): PooledBuffer {
+    const capacity = this.capacityOf(bytes);
     const reused = this.#free.get(capacity)?.pop();
     if (reused) {
       this.#pooled -= capacity;
