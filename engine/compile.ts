@@ -2,7 +2,7 @@ import { Capture } from './capture.js';
 import type { Device } from './device.js';
 import { ArgumentError, CaptureError } from './errors.js';
 import { formatShape } from './shape.js';
-import { Plan, type PlanOutput } from './plan.js';
+import { Plan, layOut, type PlanOutput, type PlanRequest } from './plan.js';
 import { Tensor, latestTensorId } from './tensor.js';
 
 /** A function that {@link compile} made. */
@@ -10,8 +10,26 @@ export interface Compiled<A extends readonly Tensor[], R> {
   (...args: A): R;
   /** Plans made so far and still held: one for each set of shapes and dtypes. */
   readonly plans: number;
+  /**
+   * The memory that a call with such arguments would need, found without computing or allocating anything: whether a batch fits. State
+   * that the function makes at its first call has to be there.
+   *
+   * @throws CaptureError as a call does, and where the function keeps a tensor that it makes; LimitError where no buffer can hold
+   * one of its tensors
+   */
+  plannedMemory(...args: A): PlannedMemory;
   /** Frees all plans and their memory; the next call captures anew. */
   dispose(): void;
+}
+
+/** Bytes that a plan needs beside what is there already, as `Device.memory()` counts them. */
+export interface PlannedMemory {
+  /** Its own memory, arena by arena, which it has until it is disposed of. */
+  readonly arenas: readonly number[];
+  /** What each call gives back. */
+  readonly results: number;
+  /** Both: how far a call takes `live`. */
+  readonly total: number;
 }
 
 /** Options of {@link compile}. */
@@ -44,9 +62,15 @@ export function compile<A extends readonly Tensor[], R>(
   options: CompileOptions = {},
 ): Compiled<A, R> {
   const plans = new Map<string, { readonly plan: Plan; readonly rebuild: (outputs: readonly Tensor[]) => R }>();
-  const call = (...args: A): R => {
-    const device = options.device ?? args[0]?.device;
+  const { fuse = true } = options;
+  const deviceOf = ([first]: readonly Tensor[]): Device => {
+    const device = options.device ?? first?.device;
     if (!device) throw new ArgumentError('compile: a function without arguments needs options.device');
+    return device;
+  };
+  const onStandIns = (standIns: readonly Tensor[]): R => fn(...(standIns as A));
+  const call = (...args: A): R => {
+    const device = deviceOf(args);
     if (device.capturing || device.inspector) return fn(...args);
     const key = args.map(({ shape, dtype }) => `${dtype}${formatShape(shape)}`).join();
     let found = plans.get(key);
@@ -55,15 +79,23 @@ export function compile<A extends readonly Tensor[], R>(
       plans.delete(key);
       found = undefined;
     }
-    if (!found)
-      plans.set(key, (found = capturePlan(device, (standIns) => fn(...(standIns as A)), args, options.fuse ?? true)));
+    if (!found) plans.set(key, (found = capturePlan(device, onStandIns, args, fuse)));
     return found.rebuild(found.plan.run(args));
   };
   const dispose = (): void => {
     for (const { plan } of plans.values()) plan.dispose();
     plans.clear();
   };
-  return Object.defineProperty(Object.assign(call, { dispose }), 'plans', { get: () => plans.size }) as Compiled<A, R>;
+  const plannedMemory = (...args: A): PlannedMemory => memoryOf(deviceOf(args), onStandIns, args, fuse);
+  return Object.defineProperty(Object.assign(call, { dispose, plannedMemory }), 'plans', {
+    get: () => plans.size,
+  }) as Compiled<A, R>;
+}
+
+/** A function that was captured, and how to make what it returns of the tensors that a run gives back. */
+interface Captured<R> extends Omit<PlanRequest, 'fuse'> {
+  readonly capture: Capture;
+  readonly rebuild: (outputs: readonly Tensor[]) => R;
 }
 
 function capturePlan<R>(
@@ -72,6 +104,42 @@ function capturePlan<R>(
   args: readonly Tensor[],
   fuse: boolean,
 ): { plan: Plan; rebuild: (outputs: readonly Tensor[]) => R } {
+  return captured(device, call, args, ({ capture, inputs, outputs, rebuild }) => ({
+    plan: new Plan(device, capture, { inputs, outputs, fuse }),
+    rebuild,
+  }));
+}
+
+function memoryOf(
+  device: Device,
+  call: (standIns: readonly Tensor[]) => unknown,
+  args: readonly Tensor[],
+  fuse: boolean,
+): PlannedMemory {
+  return captured(device, call, args, ({ capture, inputs, outputs }) => {
+    const [kept] = capture.held.keys();
+    if (kept) {
+      throw new CaptureError(
+        `compile: the function keeps a tensor of ${kept.size} bytes that it makes, which planning cannot fill; call the function ` +
+          'once, or make what it keeps, before memory is planned',
+      );
+    }
+    const { arenas } = layOut(device, capture, { inputs, outputs, fuse });
+    const capacities = arenas.map((bytes) => device.capacityOf(bytes));
+    const results = outputs.map((output) => ('tensor' in output ? 0 : device.capacityOf(output.bytes)));
+    const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+    capture.release();
+    return { arenas: capacities, results: sum(results), total: sum([...capacities, ...results]) };
+  });
+}
+
+/** Captures a function; `use` takes over the capture, unless it throws. */
+function captured<R, T>(
+  device: Device,
+  call: (standIns: readonly Tensor[]) => R,
+  args: readonly Tensor[],
+  use: (captured: Captured<R>) => T,
+): T {
   const first = latestTensorId();
   const capture = new Capture(first);
   try {
@@ -92,7 +160,7 @@ function capturePlan<R>(
       });
       return { inputs: stands.map(({ range }) => range), outputs: found, rebuild: structure };
     });
-    return { plan: new Plan(device, capture, { inputs, outputs, fuse }), rebuild };
+    return use({ capture, inputs, outputs, rebuild });
   } catch (error) {
     capture.release();
     throw error;

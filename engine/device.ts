@@ -213,9 +213,20 @@ export class Device {
     return new Tensor(this, shape, dtype, this.#capture?.storage(bytes) ?? this.#store(bytes, maker));
   }
 
+  /**
+   * `size` f32 elements, uninitialised, in the innermost scope, that may be more than a kernel can bind: kernels are to bind ranges of them.
+   *
+   * @throws LimitError where no buffer can be so large
+   */
+  emptyInParts(size: number): Tensor {
+    const bytes = paddedBytes(size, 'f32');
+    const storage = this.#capture?.storage(bytes) ?? this.#store(bytes, 'other', true);
+    return new Tensor(this, [size], 'f32', storage);
+  }
+
   /** Memory of the pool. */
-  #store(bytes: number, maker: string): Storage {
-    const buffer = this.#pool.acquire(bytes);
+  #store(bytes: number, maker: string, inParts = false): Storage {
+    const buffer = this.#pool.acquire(bytes, inParts);
     const label = this.#label ?? maker;
     this.#labels.set(label, (this.#labels.get(label) ?? 0) + buffer.capacity);
     const release = (): void => {
@@ -309,6 +320,11 @@ export class Device {
       total: usage.live + usage.pooled,
       labels: Object.fromEntries(this.#labels),
     };
+  }
+
+  /** What a tensor of so many bytes adds to `memory()`; a `LimitError` where no buffer can have so many. */
+  capacityOf(bytes: number): number {
+    return this.#pool.capacityOf(bytes);
   }
 
   /** Counts the peak of `memory()` from now on. */

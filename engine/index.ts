@@ -5,7 +5,7 @@ import './ops/methods.js';
 export { detectAnomaly } from './anomaly.js';
 export { backward, enableGrad, grad, noGrad, type BackwardOptions, type GradOptions } from './autograd.js';
 export { checkpoint } from './checkpoint.js';
-export { compile, type CompileOptions, type Compiled } from './compile.js';
+export { compile, type CompileOptions, type Compiled, type PlannedMemory } from './compile.js';
 export { customOp, type CustomOp } from './custom-op.js';
 export { Device, type Capabilities, type MemoryUsage } from './device.js';
 export type { DType, TensorData } from './dtype.js';

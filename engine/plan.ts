@@ -5,7 +5,7 @@ import type { DType } from './dtype.js';
 import { mergeEpilogues } from './epilogues.js';
 import { fuseElementwise } from './fusion.js';
 import type { BufferRange } from './kernel.js';
-import { placeTenants, type Tenant } from './placement.js';
+import { placeTenants, type Place, type Tenant } from './placement.js';
 import type { PreparedRun } from './recorder.js';
 import type { Shape } from './shape.js';
 import { keep, type Storage, type Tensor } from './tensor.js';
@@ -24,6 +24,25 @@ interface Home {
   readonly offset: number;
 }
 
+/** What a captured function takes and gives back, and whether its chains of elementwise dispatches are to be fused. */
+export interface PlanRequest {
+  readonly inputs: readonly BufferRange[];
+  readonly outputs: readonly PlanOutput[];
+  readonly fuse: boolean;
+}
+
+/** A captured function as it is to run, on memory that is laid out but not there. */
+export interface Layout {
+  /** Without those that are of no use. */
+  readonly commands: readonly Command[];
+  /** Values from the CPU that are written once and for all. */
+  readonly fixed: readonly Constant[];
+  /** Where the virtual buffers go that have no memory of their own. */
+  readonly places: ReadonlyMap<VirtualBuffer, Place>;
+  /** Bytes of each arena. */
+  readonly arenas: readonly number[];
+}
+
 /**
  * A captured function ready to run: what is of no use left out, its memory laid out in a few arenas, its kernels compiled and its
  * buffers bound. A run records the commands as they are: no shape is checked, nothing is allocated but what it gives back.
@@ -39,24 +58,13 @@ export class Plan {
   readonly #memory: readonly Tensor[];
   readonly #kept: readonly Storage[];
 
-  /** @param fuse whether to fuse chains of elementwise dispatches */
-  constructor(
-    device: Device,
-    capture: Capture,
-    { inputs, outputs, fuse }: { inputs: readonly BufferRange[]; outputs: readonly PlanOutput[]; fuse: boolean },
-  ) {
+  constructor(device: Device, capture: Capture, request: PlanRequest) {
     this.#device = device;
     this.#capture = capture;
-    const wanted = new Set(capture.held.keys());
-    for (const output of outputs)
-      if ('range' in output && isVirtual(output.range.buffer)) wanted.add(output.range.buffer);
-    const { commands, fixed } = withConstants(capture);
-    const once = withoutDead(withoutRepeats(commands, wanted), wanted);
-    const bindings = device.gpu.limits.maxStorageBuffersPerShaderStage;
-    const { software } = device.caps;
-    const fused = fuse ? fuseElementwise(mergeEpilogues(once, wanted), { wanted, bindings, software }) : once;
-    const useful = withoutCopies(fused, new Set([...wanted, ...virtualOf(inputs)]));
-    const { memory, homes } = house(device, useful, fixed, { inputs, outputs, held: capture.held });
+    const { inputs, outputs } = request;
+    const layout = layOut(device, capture, request);
+    const { commands, fixed } = layout;
+    const { memory, homes } = house(device, layout, capture.held);
     const home = (range: BufferRange): BufferRange => {
       if (!isVirtual(range.buffer)) return range;
       const found = homes.get(range.buffer);
@@ -68,13 +76,13 @@ export class Plan {
       // What nothing uses has no home.
       if (!isVirtual(at.buffer)) device.write(at, bytes);
     }
-    this.#run = device.prepare(useful.map((command) => relocated(command, home)));
+    this.#run = device.prepare(commands.map((command) => relocated(command, home)));
     this.#inputs = inputs.map((range) => {
       const at = home(range);
       return isVirtual(at.buffer) ? undefined : at;
     });
     this.#outputs = outputs.map((output) => ('range' in output ? { ...output, range: home(output.range) } : output));
-    const changed = new Set(useful.flatMap((command) => usesOf(command).writes.map(({ buffer }) => buffer)));
+    const changed = new Set(commands.flatMap((command) => usesOf(command).writes.map(({ buffer }) => buffer)));
     this.#written = [...capture.tensors].filter(([, { buffer }]) => changed.has(buffer)).map(([tensor]) => tensor);
     this.#memory = memory;
     // Tensors that outlive the function are overwritten by every run, whoever has let go of them meanwhile.
@@ -112,6 +120,20 @@ export class Plan {
     for (const tensor of this.#memory) tensor.dispose();
     for (const storage of this.#kept) storage.release();
   }
+}
+
+/** Leaves out what is of no use, fuses, and lays the memory out: everything that takes no memory of the GPU's. */
+export function layOut(device: Device, capture: Capture, { inputs, outputs, fuse }: PlanRequest): Layout {
+  const wanted = new Set(capture.held.keys());
+  for (const output of outputs)
+    if ('range' in output && isVirtual(output.range.buffer)) wanted.add(output.range.buffer);
+  const { commands, fixed } = withConstants(capture);
+  const once = withoutDead(withoutRepeats(commands, wanted), wanted);
+  const bindings = device.gpu.limits.maxStorageBuffersPerShaderStage;
+  const { software } = device.caps;
+  const fused = fuse ? fuseElementwise(mergeEpilogues(once, wanted), { wanted, bindings, software }) : once;
+  const useful = withoutCopies(fused, new Set([...wanted, ...virtualOf(inputs)]));
+  return { commands: useful, fixed, ...placed(device, useful, fixed, { inputs, outputs, held: capture.held }) };
 }
 
 /** The virtual buffers among those of ranges. */
@@ -223,18 +245,32 @@ interface Residents {
   readonly held: ReadonlyMap<VirtualBuffer, Storage>;
 }
 
-/** Memory for every virtual buffer that the commands use. */
+/** Memory for every virtual buffer of a layout, and for those that tensors hold. */
 function house(
   device: Device,
-  commands: readonly Command[],
-  fixed: readonly Constant[],
-  { inputs, outputs, held }: Residents,
+  { places, arenas }: Layout,
+  held: ReadonlyMap<VirtualBuffer, Storage>,
 ): { memory: Tensor[]; homes: Map<VirtualBuffer, Home> } {
   const homes = new Map<VirtualBuffer, Home>();
   for (const [buffer, storage] of held) {
     device.materialise(storage, buffer.size);
     homes.set(buffer, { buffer: real(storage.buffer), offset: 0 });
   }
+  const memory = arenas.map((bytes) => keep(device.empty([bytes / 4], 'f32', 'compiled')));
+  for (const [buffer, place] of places) {
+    const arena = memory[place.arena];
+    if (arena) homes.set(buffer, { buffer: real(arena.range.buffer), offset: arena.range.offset + place.offset });
+  }
+  return { memory, homes };
+}
+
+/** A place for every virtual buffer that the commands use, but for those that tensors hold. */
+function placed(
+  device: Device,
+  commands: readonly Command[],
+  fixed: readonly Constant[],
+  { inputs, outputs, held }: Residents,
+): Pick<Layout, 'places' | 'arenas'> {
   const spans = spansOf(commands);
   const stretch = (buffer: VirtualBuffer, at: number): void => {
     const span = spans.get(buffer);
@@ -252,7 +288,7 @@ function house(
     stretch(buffer, -1);
     stretch(buffer, commands.length);
   }
-  const buffers = [...spans.keys()].filter((buffer) => !homes.has(buffer));
+  const buffers = [...spans.keys()].filter((buffer) => !held.has(buffer));
   const index = new Map(buffers.map((buffer, at) => [buffer, at]));
   const tenants = buffers.map((buffer): Tenant => {
     const { first = 0, last = 0, apart = new Set<VirtualBuffer>() } = spans.get(buffer) ?? {};
@@ -261,13 +297,8 @@ function house(
   });
   const { maxBufferSize, maxStorageBufferBindingSize } = device.gpu.limits;
   const { places, arenas } = placeTenants(tenants, Math.min(maxBufferSize, maxStorageBufferBindingSize));
-  const memory = arenas.map((bytes) => keep(device.empty([bytes / 4], 'f32', 'compiled')));
-  buffers.forEach((buffer, at) => {
-    const place = places[at];
-    const arena = place && memory[place.arena];
-    if (arena) homes.set(buffer, { buffer: real(arena.range.buffer), offset: arena.range.offset + place.offset });
-  });
-  return { memory, homes };
+  const entries = buffers.flatMap((buffer, at) => (places[at] ? [[buffer, places[at]] as const] : []));
+  return { places: new Map(entries), arenas };
 }
 
 interface Span {

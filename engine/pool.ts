@@ -46,14 +46,24 @@ export class BufferPool {
     this.#onRefusal = onRefusal;
   }
 
-  acquire(bytes: number): PooledBuffer {
-    const limit = Math.min(this.#device.limits.maxBufferSize, this.#device.limits.maxStorageBufferBindingSize);
+  /**
+   * The capacity of the buffer that so many bytes get; a `LimitError` where they are too many for one, or, unless kernels bind it in
+   * parts, for a binding.
+   */
+  capacityOf(bytes: number, inParts = false): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const limit = inParts ? maxBufferSize : Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (bytes > limit) {
+      const [what, advice] = inParts ? ['', 'a smaller model'] : ['storage ', 'smaller batches'];
       throw new LimitError(
-        `a tensor of ${bytes} bytes is over this adapter's limit of ${limit} bytes to a storage buffer; use smaller batches`,
+        `a tensor of ${bytes} bytes is over this adapter's limit of ${limit} bytes to a ${what}buffer; use ${advice}`,
       );
     }
-    const capacity = Math.min(sizeClass(bytes), Math.floor(limit / 256) * 256 || limit);
+    return Math.min(sizeClass(bytes), Math.floor(limit / 256) * 256 || limit);
+  }
+
+  acquire(bytes: number, inParts = false): PooledBuffer {
+    const capacity = this.capacityOf(bytes, inParts);
     const reused = this.#free.get(capacity)?.pop();
     if (reused) {
       this.#pooled -= capacity;

@@ -58,14 +58,16 @@ abstract class AdamFamily extends Optimizer {
     });
     const asked = (['rate', 'scale', 'decay'] as const).map((name) => () => float(step()[name]));
     const [rate = 0, scale = 0, decay = 0] = asked;
-    arena.device.dispatch({
-      kernel,
-      constants: { DECOUPLED: decoupled },
-      buffers: [arena.gradients, arena.values, ...this.#state.ranges],
-      uniforms: [arena.vectors, rate, scale, ...[eps, first, 1 - first, second, 1 - second].map(float), decay],
-      workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
-      label: this.#name,
-    });
+    for (const { ranges, vectors } of arena.parts(arena.gradients, arena.values, ...this.#state.ranges)) {
+      arena.device.dispatch({
+        kernel,
+        constants: { DECOUPLED: decoupled },
+        buffers: ranges,
+        uniforms: [vectors, rate, scale, ...[eps, first, 1 - first, second, 1 - second].map(float), decay],
+        workgroups: strideWorkgroups(vectors, arena.device.caps),
+        label: this.#name,
+      });
+    }
   }
 
   /** Under `<index>.exp_avg` and `<index>.exp_avg_sq` the averages of each parameter, under `<index>.step` the steps taken. */

@@ -5,11 +5,11 @@ import type { BufferRange } from '../../engine/kernel.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
 import { clipFlatNorm } from './clip.js';
-import { layOut } from './flat-layout.js';
+import { layOut, partsOf, type FlatPart } from './flat-layout.js';
 
 /**
- * Parameters laid side by side in one buffer, and their gradients in another, so that one dispatch updates them all. The gaps
- * between them, at most 252 bytes each, are zeros that stay zeros.
+ * Parameters laid side by side in one buffer, and their gradients in another, so that one dispatch updates them all, or as few as the
+ * device's limit to a binding allows. The gaps between them, at most 252 bytes each, are zeros that stay zeros.
  */
 export class ParameterArena {
   readonly device: Device;
@@ -37,11 +37,6 @@ export class ParameterArena {
     });
   }
 
-  /** Groups of four f32 in the arena: what a vec4 kernel runs over. */
-  get vectors(): number {
-    return this.#bytes / 16;
-  }
-
   /** Where the parameters are. */
   get values(): BufferRange {
     return this.#values.range;
@@ -52,6 +47,11 @@ export class ParameterArena {
     return this.#gradients.range;
   }
 
+  /** Buffers of this layout in the parts that a kernel can bind, mostly one. */
+  parts(...buffers: readonly BufferRange[]): FlatPart[] {
+    return partsOf(this.device, buffers);
+  }
+
   /** To be called once the parameters' values have changed. */
   markWritten(): void {
     this.#values.markWritten();
@@ -59,7 +59,7 @@ export class ParameterArena {
 
   /** One more buffer of the same layout, of zeros, kept. */
   zeros(): Tensor {
-    const arena = keep(this.device.empty([this.#bytes / bytesPerElement('f32')]));
+    const arena = keep(this.device.emptyInParts(this.#bytes / bytesPerElement('f32')));
     this.device.clear(arena.range);
     return arena;
   }

@@ -4,7 +4,7 @@ import { ArgumentError } from '../../engine/errors.js';
 import { defineKernel, foldWorkgroups, strideWorkgroups } from '../../engine/kernel.js';
 import { reduceInto } from '../../engine/ops/reduce.js';
 import type { Tensor } from '../../engine/tensor.js';
-import { layOut } from './flat-layout.js';
+import { layOut, partsOf } from './flat-layout.js';
 
 const squaresKernel = defineKernel({ name: 'gradient_clip', source, bindings: ['read', 'write'] });
 const normKernel = defineKernel({ name: 'gradient_clip', source, bindings: ['write', 'read', 'write'] });
@@ -46,15 +46,16 @@ export function clipGradNorm(gradients: readonly Tensor[], maxNorm: number): Cli
 export function clipGradValue(gradients: readonly Tensor[], limit: number): Tensor[] {
   checkLimit('clipGradValue', 'limit', limit);
   const { flat, views } = copySideBySide('clipGradValue', gradients);
-  const vectors = flat.size / 4;
-  flat.device.dispatch({
-    kernel: valueKernel,
-    constants: { PASS: 'value' },
-    buffers: [flat.range],
-    uniforms: [vectors, float(Math.min(limit, LARGEST))],
-    workgroups: strideWorkgroups(vectors, flat.device.caps),
-    label: 'clipGradValue',
-  });
+  for (const { ranges, vectors } of partsOf(flat.device, [flat.range])) {
+    flat.device.dispatch({
+      kernel: valueKernel,
+      constants: { PASS: 'value' },
+      buffers: ranges,
+      uniforms: [vectors, float(Math.min(limit, LARGEST))],
+      workgroups: strideWorkgroups(vectors, flat.device.caps),
+      label: 'clipGradValue',
+    });
+  }
   return views;
 }
 
@@ -66,29 +67,35 @@ export function checkLimit(owner: string, name: string, limit: number): void {
 /** Clips gradients that lie side by side, zeros in the gaps, in place; gives their norm before, f32 `[]`. */
 export function clipFlatNorm(flat: Tensor, maxNorm: number): Tensor {
   const { device } = flat;
-  const vectors = flat.size / 4;
+  const parts = partsOf(device, [flat.range]);
   const most = device.caps.software ? MOST_WORKGROUPS.software : MOST_WORKGROUPS.gpu;
-  const groups = Math.min(most, Math.ceil(vectors / 64));
-  const partial = device.empty([groups * 64]);
+  const groups = Math.min(most, Math.ceil((parts[0]?.vectors ?? 0) / 64));
+  const partial = device.empty([parts.length, groups * 64]);
   const [total, norm] = [device.empty([]), device.empty([])];
-  device.dispatch({
-    kernel: squaresKernel,
-    constants: { PASS: 'squares' },
-    buffers: [flat.range, partial.range],
-    uniforms: [vectors, 0],
-    workgroups: foldWorkgroups(groups),
-    label: 'gradient norm',
+  parts.forEach(({ ranges, vectors }, part) => {
+    const sums = partial.subrange(part * groups * 64 * bytesPerElement('f32'), [groups * 64]);
+    device.dispatch({
+      kernel: squaresKernel,
+      constants: { PASS: 'squares' },
+      buffers: [...ranges, sums.range],
+      uniforms: [vectors, 0],
+      workgroups: foldWorkgroups(groups),
+      label: 'gradient norm',
+    });
+    sums.dispose();
   });
-  reduceInto(device, 'sum', partial, total, [0]);
+  reduceInto(device, 'sum', partial, total, [0, 1]);
   partial.dispose();
-  device.dispatch({
-    kernel: normKernel,
-    constants: { PASS: 'norm' },
-    buffers: [flat.range, total.range, norm.range],
-    uniforms: [vectors, float(Math.min(maxNorm, LARGEST))],
-    workgroups: strideWorkgroups(vectors, device.caps),
-    label: 'gradient clip',
-  });
+  for (const { ranges, vectors } of parts) {
+    device.dispatch({
+      kernel: normKernel,
+      constants: { PASS: 'norm' },
+      buffers: [...ranges, total.range, norm.range],
+      uniforms: [vectors, float(Math.min(maxNorm, LARGEST))],
+      workgroups: strideWorkgroups(vectors, device.caps),
+      label: 'gradient clip',
+    });
+  }
   total.dispose();
   flat.markWritten();
   return norm;
@@ -102,7 +109,7 @@ function copySideBySide(owner: string, tensors: readonly Tensor[]): { flat: Tens
   if (wrong) throw new ArgumentError(`${owner}: a gradient is ${wrong.dtype}; expected f32`);
   const { device } = first;
   const { offsets, bytes } = layOut(tensors);
-  const flat = device.empty([bytes / bytesPerElement('f32')]);
+  const flat = device.emptyInParts(bytes / bytesPerElement('f32'));
   device.clear(flat.range);
   const { buffer, offset: start } = flat.range;
   const views = tensors.map((tensor, index) => {

@@ -74,16 +74,18 @@ export abstract class ParameterAverage {
   }
 
   #dispatch(swap: boolean, weight: Word): void {
-    const { device, values, vectors } = this.#arena;
+    const { device, values } = this.#arena;
     this.#arena.checkHome(this.#name);
-    device.dispatch({
-      kernel: swap ? swapKernel : updateKernel,
-      constants: { SWAP: swap },
-      buffers: [values, this.#averages.range],
-      uniforms: [vectors, weight],
-      workgroups: strideWorkgroups(vectors, device.caps),
-      label: swap ? `${this.#name} swap` : this.#name,
-    });
+    for (const { ranges, vectors } of this.#arena.parts(values, this.#averages.range)) {
+      device.dispatch({
+        kernel: swap ? swapKernel : updateKernel,
+        constants: { SWAP: swap },
+        buffers: ranges,
+        uniforms: [vectors, weight],
+        workgroups: strideWorkgroups(vectors, device.caps),
+        label: swap ? `${this.#name} swap` : this.#name,
+      });
+    }
   }
 
   /** Under `<index>` the average of each parameter, under `n_averaged` the updates so far. */

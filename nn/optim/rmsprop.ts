@@ -74,14 +74,16 @@ export class RMSprop extends Optimizer {
       this.#state.steps++;
       return float(this.lr);
     });
-    arena.device.dispatch({
-      kernel,
-      constants: { MOMENTUM: momentum > 0, CENTERED: centered },
-      buffers: [arena.gradients, arena.values, ...ranges],
-      uniforms: [arena.vectors, lr, ...[alpha, 1 - alpha, eps, weightDecay, momentum].map(float)],
-      workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
-      label: 'RMSprop',
-    });
+    for (const part of arena.parts(arena.gradients, arena.values, ...ranges)) {
+      arena.device.dispatch({
+        kernel,
+        constants: { MOMENTUM: momentum > 0, CENTERED: centered },
+        buffers: part.ranges,
+        uniforms: [part.vectors, lr, ...[alpha, 1 - alpha, eps, weightDecay, momentum].map(float)],
+        workgroups: strideWorkgroups(part.vectors, arena.device.caps),
+        label: 'RMSprop',
+      });
+    }
   }
 
   /**

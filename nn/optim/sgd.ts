@@ -51,14 +51,20 @@ export class SGD extends Optimizer {
     const arena = this.arena;
     const momentum = this.#momentum;
     const lr = arena.device.perRun(() => float(this.lr));
-    arena.device.dispatch({
-      kernel: momentum ? momentumKernel : plainKernel,
-      constants: { MOMENTUM: momentum !== undefined, NESTEROV: this.nesterov },
-      buffers: [arena.gradients, arena.values, ...(momentum ? [momentum.range] : [])],
-      uniforms: [arena.vectors, lr, float(this.weightDecay), float(this.momentum)],
-      workgroups: strideWorkgroups(arena.vectors, arena.device.caps),
-      label: 'sgd',
-    });
+    for (const { ranges, vectors } of arena.parts(
+      arena.gradients,
+      arena.values,
+      ...(momentum ? [momentum.range] : []),
+    )) {
+      arena.device.dispatch({
+        kernel: momentum ? momentumKernel : plainKernel,
+        constants: { MOMENTUM: momentum !== undefined, NESTEROV: this.nesterov },
+        buffers: ranges,
+        uniforms: [vectors, lr, float(this.weightDecay), float(this.momentum)],
+        workgroups: strideWorkgroups(vectors, arena.device.caps),
+        label: 'sgd',
+      });
+    }
   }
 
   /** The momentum of each parameter, under `<index>.momentum_buffer`; empty without momentum. */

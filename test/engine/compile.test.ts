@@ -3,6 +3,7 @@ import { adversarialStep, mimaeAT, pgd, type Model } from '../../adversarial/ind
 import {
   CaptureError,
   Generator,
+  LimitError,
   add,
   checkpoint,
   compile,
@@ -63,6 +64,76 @@ describe('compile', () => {
     }
     expect(compiled.plans).toBe(1);
     compiled.dispose();
+  });
+});
+
+describe('planned memory', () => {
+  const labelled = (m: number): [Tensor, Tensor] => [
+    draw([m, 1, 28, 28], 3),
+    tensor(
+      Int32Array.from({ length: m }, (_, index) => index % 10),
+      { device },
+    ),
+  ];
+
+  it('is to the byte what a training step then takes, and takes nothing, changes nothing and compiles nothing itself', async () => {
+    const model = cnn4({ device, generator: new Generator(1), width: 0.25, dropout: 0.2 });
+    const optimizer = new SGD(model.parameters(), { lr: 0.1, momentum: 0.9 });
+    const step = compile((x: Tensor, labels: Tensor) => {
+      const { total, gradients } = adversarialStep({
+        ...{ model, parameters: model.parameters(), objective: mimaeAT({ lambda: 0.4, beta: 1 }), x, labels },
+        attack: (of, images, y) => pgd(of, images, y, { eps: 0.2, stepSize: 0.05, steps: 2 }),
+      });
+      optimizer.step(gradients);
+      return { total, gradients };
+    });
+    for (const m of [3, 17]) {
+      await device.scope(async () => {
+        const [x, labels] = labelled(m);
+        const weights = await Promise.all(model.parameters().map(bits));
+        await device.sync();
+        const [before, counters] = [device.memory(), { ...device.counters }];
+        const { arenas, results, total } = step.plannedMemory(x, labels);
+        expect(device.memory()).toEqual(before);
+        expect({ ...device.counters }).toEqual(counters);
+        expect(step.plans).toBe(0);
+        expect(await Promise.all(model.parameters().map(bits))).toEqual(weights);
+        expect(total).toBe(arenas.reduce((sum, bytes) => sum + bytes, results));
+        device.resetPeakMemory();
+        step(x, labels);
+        expect(device.memory().live - before.live).toBe(total);
+        expect(device.memory().peak - before.live).toBe(total);
+        step.dispose();
+      });
+    }
+    for (const each of [optimizer, model]) each.dispose();
+  });
+
+  it('counts of what is given back only what is new, and refuses a function that keeps what it makes', () => {
+    const state = keep(zeros([1000], { device }));
+    const updating = compile((x: Tensor) => {
+      state.copyFrom(state.add(x));
+      return [state, x.exp()];
+    });
+    expect(updating.plannedMemory(zeros([1000], { device })).results).toBe(4096);
+    const keeping = compile((x: Tensor) => {
+      keep(x.square());
+    });
+    expect(() => keeping.plannedMemory(state)).toThrow(CaptureError);
+    expect(() => keeping.plannedMemory(state)).toThrow(/keeps a tensor of 4000 bytes/);
+    state.dispose();
+  });
+
+  it('refuses what no buffer can hold, as a call would', () => {
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.gpu.limits;
+    const rows = Math.ceil(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4096) + 1;
+    const wide = compile((x: Tensor) =>
+      x
+        .add(zeros([rows, 1], { device }))
+        .exp()
+        .sum(0),
+    );
+    expect(() => wide.plannedMemory(zeros([1, 1024], { device }))).toThrow(LimitError);
   });
 });
 
