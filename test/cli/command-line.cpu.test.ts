@@ -22,6 +22,8 @@ describe('help', () => {
     ['convert', '--help'],
     ['doctor', '--help'],
     ['demo', '--help'],
+    ['compare', '--help'],
+    ['reproduce', '--help'],
   ])('explains %s %s and exits with 0', async (...args) => {
     const { code, out, err } = await run(args);
     expect(code).toBe(0);

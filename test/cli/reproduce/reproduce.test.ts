@@ -25,7 +25,7 @@ function tinyPlan({
     seeds: 1,
     seed: 0,
     data: 'data',
-    substitute: 'plain',
+    substitute: 'standard-at',
     only: ['standard-at'],
   } as const;
   const plan = planTable(table, choices);
