@@ -52,7 +52,7 @@ describe('expectGoldenMaxAbs and expectGoldenEqual', () => {
 });
 
 describe('loadGolden', () => {
-  it.each(['losses', 'ops', 'optim', 'nets', 'models', 'train', 'mimae_step', 'attacks'] as const)(
+  it.each(['losses', 'ops', 'optim', 'nets', 'models', 'train', 'mimae_step', 'full_size', 'attacks'] as const)(
     '%s agrees with its own norms',
     (name) => {
       const group = loadGolden(name);
