@@ -10,7 +10,7 @@ const part = z.number().min(0).max(1);
 const options = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
 
 /** An object without other keys; in a patch, every key may be missing. */
-type Section = <T extends z.ZodRawShape>(shape: T) => z.ZodObject<T>;
+type Section = (shape: z.ZodRawShape) => z.ZodObject;
 
 /** What configurations have; `section` makes their objects. */
 function sections(section: Section) {
@@ -76,7 +76,7 @@ const CONFIG = z.strictObject({
   ...sections((shape) => z.strictObject(shape)),
 });
 
-const partial = z.strictObject(sections((shape) => z.strictObject(shape).partial() as never)).partial();
+const partial = z.strictObject(sections((shape) => z.strictObject(shape).partial())).partial();
 const PATCH = partial.extend({ version: z.literal(CONFIG_VERSION), preset: z.string() }).partial();
 
 /** What was read, or what is wrong with it, a sentence for each mistake. */
