@@ -47,7 +47,9 @@ describe('the bulwark process', () => {
       child.kill('SIGINT');
     });
     expect(ended.err).toMatch(/stopping after this step; Ctrl-C again to stop at once/);
-    expect(ended.err).toMatch(/interrupted after step \d+ of 100000; the model was saved; to go on: bulwark train --resume runs\/plain\n$/);
+    expect(ended.err).toMatch(
+      /interrupted after step \d+ of 100000; the model was saved; to go on: bulwark train --resume runs\/plain\n$/,
+    );
     expect(ended.out).toBe('report: runs/plain/report.html\n');
     expect(ended.code).toBe(130);
     expect(await filesUnder('runs/plain')).toEqual([
