@@ -239,14 +239,7 @@ export class Trainer {
    * to go on from has to be made before.
    */
   async adoptAverage(): Promise<void> {
-    if (!this.#average?.isReady(this.#step)) return;
-    const { model } = this.#options;
-    const restoreModes = rememberModes(model);
-    try {
-      await this.#average.adopt(model, () => this.#someImages());
-    } finally {
-      restoreModes();
-    }
+    if (this.#average?.isReady) await this.#average.adopt(this.#options.model, () => this.#someImages());
   }
 
   /** Measures the model, or the average of its parameters where there is one. */
@@ -258,7 +251,7 @@ export class Trainer {
       const record = await validation.run(model, this.#place, { seed, signal });
       await onValidation?.(record);
     };
-    if (!this.#average?.isReady(this.#step)) {
+    if (!this.#average?.isReady) {
       await measure();
       return;
     }

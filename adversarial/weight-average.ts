@@ -23,8 +23,6 @@ export class WeightAverage {
   readonly #average: ParameterAverage;
   readonly #options: WeightAverageOptions;
   readonly #steps: number;
-  /** Epochs whose end counted. */
-  #epochs = 0;
 
   /** @throws ArgumentError for a decay outside [0, 1), or a start outside it */
   constructor(optimizer: Optimizer, options: WeightAverageOptions, steps: number) {
@@ -52,12 +50,11 @@ export class WeightAverage {
   afterEpoch(step: number): void {
     if (this.#options.kind !== 'swa' || step <= this.#options.start * this.#steps) return;
     this.#average.update();
-    this.#epochs++;
   }
 
-  /** Whether there is an average after so many steps. */
-  isReady(step: number): boolean {
-    return this.#options.kind === 'ema' ? step > 0 : this.#epochs > 0;
+  /** Whether there is an average yet. */
+  get isReady(): boolean {
+    return this.#average.isReady;
   }
 
   /**
@@ -65,14 +62,13 @@ export class WeightAverage {
    * batches to estimate statistics from, where that has to be.
    */
   async holding<T>(model: Module, images: () => Iterable<Tensor>, work: () => Promise<T>): Promise<T> {
-    const buffers = new Map(model.namedBuffers());
-    const before = await readTensors(buffers);
+    const before = await readTensors(model.namedBuffers());
     await this.adopt(model, images);
     try {
       return await work();
     } finally {
       this.#average.swap();
-      loadTensors('average', new Map(model.namedBuffers()), before);
+      loadTensors('average', model.namedBuffers(), before);
     }
   }
 
@@ -88,9 +84,8 @@ export class WeightAverage {
   }
 
   /** Takes back what `stateDict` gave. @throws StateDictError where it does not fit */
-  loadStateDict(state: Readonly<Record<string, SafetensorsTensor>>): void {
-    this.#average.loadStateDict(state satisfies StateDict);
-    this.#epochs = Number(state['n_averaged']?.data[0] ?? 0);
+  loadStateDict(state: StateDict): void {
+    this.#average.loadStateDict(state);
   }
 
   /** Frees the averages. */

@@ -16,7 +16,7 @@ import { quantized } from '../adversarial/attacks/quantized.js';
 import { rfgsmAttack } from '../adversarial/attacks/rfgsm.js';
 import { squareAttack } from '../adversarial/attacks/square.js';
 import { UsageError, asUsage } from './errors.js';
-import { unknownName } from './options.js';
+import { unknownName } from '../engine/named-options.js';
 
 /** What the attacks of a list have in common. */
 export interface AttackListOptions {

@@ -3,7 +3,7 @@ import type { Attack } from '../adversarial/attacks/attack.js';
 import { asUsage, UsageError } from './errors.js';
 import { pgdOf, type AttackListOptions } from './attack-list.js';
 import type { EvaluationCall } from './evaluating.js';
-import { unknownName } from './options.js';
+import { unknownName } from '../engine/named-options.js';
 import { startProgress } from './progress.js';
 
 /** A curve that the command line asks for. */

@@ -1,7 +1,8 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EvaluatedBatch } from '../adversarial/evaluation-batch.js';
 import { FormatError } from '../engine/errors.js';
+import { exists } from '../node/files.js';
 import { openMetrics, readMetrics } from '../node/metrics.js';
 import { UsageError } from './errors.js';
 import { RUN_FILES } from './folders.js';
@@ -65,11 +66,7 @@ function isBatch(record: object): record is EvaluatedBatch {
  * Throws a `UsageError` unless the folder holds an unfinished evaluation with these settings, naming the first that differs.
  */
 export async function checkResumable(folder: string, config: Readonly<Record<string, unknown>>): Promise<void> {
-  const complete = await stat(join(folder, RUN_FILES.results)).then(
-    () => true,
-    () => false,
-  );
-  if (complete)
+  if (await exists(join(folder, RUN_FILES.results)))
     throw new UsageError(`--resume: the evaluation in ${folder} is complete; its numbers are in ${RUN_FILES.results}`);
   let found: unknown;
   try {

@@ -1,7 +1,7 @@
 /** Reading of option values: each parser names the option, what it got and what would be right. */
 import { Option, type Command } from 'commander';
 import type { OptionValue } from '../adversarial/objectives/objective.js';
-import { nearestName } from '../engine/nearest-name.js';
+import { unknownName } from '../engine/named-options.js';
 import { ADAPTER_NAMES } from '../node/adapter.js';
 import { MODELS, modelEntry } from '../nn/models/registry.js';
 import { UsageError, asUsage } from './errors.js';
@@ -65,12 +65,6 @@ export function nameOption<T extends string>(what: string, known: readonly T[]):
     if (found !== undefined) return found;
     throw new UsageError(unknownName(what, text, known));
   };
-}
-
-/** The sentence about a name that nothing has. */
-export function unknownName(what: string, name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  return `unknown ${what} '${name}'${nearest === undefined ? '' : ` (did you mean ${nearest}?)`}; there are ${known.join(', ')}`;
 }
 
 /** The radius of an attack. */

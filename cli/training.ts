@@ -87,7 +87,7 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
   try {
     for (let losses = 0; ; losses++) {
       const from = checkpoints && (await readTrainingCheckpoint(checkpoints.path));
-      if (from) await call.run.rewind(from.step);
+      if (from || losses > 0) await call.run.rewind(from?.step ?? 0);
       try {
         const done = await trainFrom(from, call, { progress, warn });
         return { ...done, warnings, seconds: (performance.now() - started) / 1000 };
@@ -96,7 +96,6 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
         const step = (await readTrainingCheckpoint(checkpoints.path))?.step ?? 0;
         warn(`${error.message}; going on after step ${step} on a new device (loss ${losses + 1} of ${MOST_LOSSES})`);
         await device.renew();
-        if (step === 0) await call.run.rewind(0);
       }
     }
   } finally {

@@ -121,7 +121,8 @@ export async function makeFolder(path: string): Promise<void> {
   });
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether there is a file or a folder of this name. */
+export async function exists(path: string): Promise<boolean> {
   return stat(path).then(
     () => true,
     () => false,

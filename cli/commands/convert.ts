@@ -1,10 +1,9 @@
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { formatShape } from '../../engine/shape.js';
 import { withoutWrappers, type KeyMapping } from '../../nn/pytorch/map-keys.js';
 import { shown } from '../../nn/pytorch/value.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../nn/safetensors.js';
-import { writeFileAtomic } from '../../node/files.js';
+import { exists, writeFileAtomic } from '../../node/files.js';
 import {
   NORMALIZATION_KEYS,
   buildModel,
@@ -144,11 +143,4 @@ function listed(tensors: Readonly<Record<string, SafetensorsTensor>>): string[] 
   const entries = Object.entries(tensors).map(([name, tensor]) => ({ name: shown(name), ...tensor }));
   const width = entries.reduce((most, { name }) => Math.max(most, name.length), 0);
   return entries.map(({ name, dtype, shape }) => `${name.padEnd(width)}  ${dtype.padEnd(4)} ${formatShape(shape)}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -239,6 +239,7 @@ const SETTINGS: readonly Setting[] = [...DATA, ...MODEL, ...OBJECTIVE, ...TRAINI
 
 /** Adds every setting of a training run. */
 export function addTrainOptions(command: Command): void {
+  const [usual, paper] = [resolveConfig(MNIST_RECOMMENDED), resolveConfig(MNIST_PAPER)];
   const options = [
     named(
       '--preset <name>',
@@ -247,7 +248,7 @@ export function addTrainOptions(command: Command): void {
       PRESET_NAMES,
     ),
     new Option('--config <file>', 'settings as JSON, over those of the preset; options go over both'),
-    ...SETTINGS.map(withDefaults),
+    ...SETTINGS.map((setting) => withDefaults(setting, usual, paper)),
     new Option(
       '--set <name=value>',
       "an option of the objective by its name; may be given several times (default: the preset's)",
@@ -263,11 +264,11 @@ export function addTrainOptions(command: Command): void {
 }
 
 /** The option of a setting, with what MNIST's presets set in its text. */
-function withDefaults({ option, to, at }: Setting): Option {
+function withDefaults({ option, to, at }: Setting, usual: TrainConfig, paper: TrainConfig): Option {
   const place = at ?? (typeof to === 'string' ? to : undefined);
   if (place === undefined || option.description.includes('(default')) return option;
-  const [usual, paper] = [MNIST_RECOMMENDED, MNIST_PAPER].map((preset) => valueAt(resolveConfig(preset), place));
-  option.description += ` (default: ${usual ?? 'none'}${paper === usual ? '' : `; paper: ${paper ?? 'none'}`})`;
+  const [value, other] = [valueAt(usual, place), valueAt(paper, place)];
+  option.description += ` (default: ${value ?? 'none'}${other === value ? '' : `; paper: ${other ?? 'none'}`})`;
   return option;
 }
 

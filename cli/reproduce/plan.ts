@@ -1,5 +1,5 @@
 import type { Attack } from '../../adversarial/attacks/attack.js';
-import { unknownName } from '../options.js';
+import { unknownName } from '../../engine/named-options.js';
 import { UsageError } from '../errors.js';
 import { columnAttack } from './columns.js';
 import { hashOf } from './hash.js';

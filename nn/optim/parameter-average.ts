@@ -43,6 +43,11 @@ export abstract class ParameterAverage {
   /** The weight of the parameters in an update; `t` counts the updates since averaging began, from 0. */
   protected abstract weightAt(t: number): number;
 
+  /** Whether there has been an update. */
+  get isReady(): boolean {
+    return this.#updates > 0;
+  }
+
   /** The averages, of the parameters' shapes and in their order; zeros before the first update. */
   get averages(): readonly Tensor[] {
     return this.#views;
@@ -68,7 +73,7 @@ export abstract class ParameterAverage {
    * @throws ArgumentError before the first update, or where a parameter has left for another optimiser
    */
   swap(): void {
-    if (this.#updates === 0) throw new ArgumentError(`${this.#name}.swap: there is no average yet; update it first`);
+    if (!this.isReady) throw new ArgumentError(`${this.#name}.swap: there is no average yet; update it first`);
     this.#dispatch(true, 0);
     this.#arena.markWritten();
   }
