@@ -17,7 +17,7 @@ const project = (name: string, include: string, exclude: string[] = []) => ({
     name,
     include: [include],
     exclude,
-    env: name === 'cpu' ? {} : { BULWARK_ADAPTER: name },
+    env: name === 'cpu' || name === 'e2e' ? {} : { BULWARK_ADAPTER: name },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
@@ -25,6 +25,8 @@ const project = (name: string, include: string, exclude: string[] = []) => ({
 
 const CPU = 'test/**/*.cpu.test.ts';
 const NULL = 'test/**/*.null.test.ts';
+/** The built playground, driven in Chromium by Playwright. */
+const E2E = 'test/app/*.e2e.test.ts';
 
 export default defineConfig({
   test: {
@@ -34,7 +36,8 @@ export default defineConfig({
     projects: [
       project('cpu', CPU),
       project('null', NULL),
-      ...rows.map((row) => project(row, 'test/**/*.test.ts', [CPU, NULL])),
+      project('e2e', E2E),
+      ...rows.map((row) => project(row, 'test/**/*.test.ts', [CPU, NULL, E2E])),
     ],
   },
 });

@@ -1,21 +1,29 @@
-/** The report's style sheet. Both colour schemes take their colours from the variables at the top. */
+/**
+ * The style sheet of reports and of the playground. Both colour schemes take their colours from the variables at the top; `color-scheme`
+ * on the root chooses one.
+ */
 export const STYLE = `
 :root {
   color-scheme: light dark;
-  --ground: #ffffff; --panel: #f5f6f8; --ink: #1b1f24; --faint: #5c6670; --line: #d5dae0;
-  --series-1: #0b6bcb; --series-2: #c4480c; --series-3: #0f7b55; --series-4: #7a3fc0;
-  --series-5: #b0206a; --series-6: #7a6200; --series-7: #00708a; --series-8: #5d6470;
-  --heat-0: #eef2f7; --heat-1: #0b4f9c; --heat-text-0: #1b1f24; --heat-text-1: #ffffff;
-  --good: #0f7b55; --bad: #b3261e;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --ground: #14171b; --panel: #1e2329; --ink: #e8eaed; --faint: #a3adb8; --line: #3a424c;
-    --series-1: #6cb2ff; --series-2: #ff9a5c; --series-3: #4fd0a0; --series-4: #c49bff;
-    --series-5: #ff8fc0; --series-6: #e0c040; --series-7: #5cd0e8; --series-8: #a8b0bc;
-    --heat-0: #20262d; --heat-1: #8cc4ff; --heat-text-0: #e8eaed; --heat-text-1: #0d1116;
-    --good: #4fd0a0; --bad: #ff8a80;
-  }
+  --ground: light-dark(#ffffff, #14171b);
+  --panel: light-dark(#f5f6f8, #1e2329);
+  --ink: light-dark(#1b1f24, #e8eaed);
+  --faint: light-dark(#5c6670, #a3adb8);
+  --line: light-dark(#d5dae0, #3a424c);
+  --series-1: light-dark(#0b6bcb, #6cb2ff);
+  --series-2: light-dark(#c4480c, #ff9a5c);
+  --series-3: light-dark(#0f7b55, #4fd0a0);
+  --series-4: light-dark(#7a3fc0, #c49bff);
+  --series-5: light-dark(#b0206a, #ff8fc0);
+  --series-6: light-dark(#7a6200, #e0c040);
+  --series-7: light-dark(#00708a, #5cd0e8);
+  --series-8: light-dark(#5d6470, #a8b0bc);
+  --heat-0: light-dark(#eef2f7, #20262d);
+  --heat-1: light-dark(#0b4f9c, #8cc4ff);
+  --heat-text-0: light-dark(#1b1f24, #e8eaed);
+  --heat-text-1: light-dark(#ffffff, #0d1116);
+  --good: light-dark(#0f7b55, #4fd0a0);
+  --bad: light-dark(#b3261e, #ff8a80);
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }

@@ -1,0 +1,8 @@
+/** The playground: what robustness is, in a page. */
+import { render } from 'preact';
+import { STYLE } from '../report/style.js';
+import { Shell } from './Shell.js';
+import './style.css';
+
+document.head.prepend(Object.assign(document.createElement('style'), { textContent: STYLE }));
+render(<Shell />, document.body);

@@ -1,0 +1,4 @@
+/** The room where ... */
+export function AttackRoom() {
+  return <p>Nothing here yet.</p>;
+}

@@ -1,0 +1,4 @@
+/** The room where ... */
+export function BenchRoom() {
+  return <p>Nothing here yet.</p>;
+}

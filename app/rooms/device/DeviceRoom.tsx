@@ -1,0 +1,4 @@
+/** The room where ... */
+export function DeviceRoom() {
+  return <p>Nothing here yet.</p>;
+}

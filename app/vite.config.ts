@@ -1,0 +1,24 @@
+/** Builds the playground into static files, `dist/playground`, or serves it while one works on it. */
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'vite';
+import { writeMnistSubset } from './build/mnist-subset.js';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** Kernels are real files, imported as text. */
+const wgslAsText = (): Plugin => ({
+  name: 'wgsl-as-text',
+  transform: (code, id) =>
+    id.endsWith('.wgsl') ? { code: `export default ${JSON.stringify(code)};`, map: null } : null,
+});
+
+const shippedMnist = (): Plugin => ({ name: 'shipped-mnist', buildStart: () => writeMnistSubset(`${here}public`) });
+
+export default defineConfig({
+  root: here,
+  // Relative addresses: the files may be served from any folder.
+  base: './',
+  plugins: [wgslAsText(), shippedMnist()],
+  worker: { format: 'es', plugins: () => [wgslAsText()] },
+  build: { outDir: `${here}../dist/playground`, emptyOutDir: true, target: 'es2023' },
+});
