@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import { build } from 'vite';
 import { serveFolder, type FolderServer } from '../../node/serve-folder.js';
+import { findBrowser } from '../../scripts/browser.mjs';
 
 const APP = fileURLToPath(new URL('../../app/', import.meta.url));
 const BUILT = fileURLToPath(new URL('../../node_modules/.cache/playground/', import.meta.url));
@@ -22,19 +23,7 @@ export interface Playground {
 export async function startPlayground(): Promise<Playground> {
   await build({ configFile: `${APP}vite.config.ts`, logLevel: 'warn', build: { outDir: BUILT, emptyOutDir: true } });
   const server: FolderServer = await serveFolder(BUILT);
-  const browser = await chromium.launch({
-    executablePath: process.env['BULWARK_CHROMIUM'] ?? '/tmp/chromium',
-    args: [
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  const browser = await chromium.launch(findBrowser());
   const complaints: string[] = [];
   return {
     url: server.url,
