@@ -1,5 +1,6 @@
 /** The built playground, served statically, in Chromium. */
 import { fileURLToPath } from 'node:url';
+import AxeBuilder from '@axe-core/playwright';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import { build } from 'vite';
 import { serveFolder, type FolderServer } from '../../node/serve-folder.js';
@@ -29,7 +30,9 @@ export async function startPlayground(): Promise<Playground> {
     url: server.url,
     browser,
     open: async (room, options) => {
-      const context = await browser.newContext(options);
+      // Where the system names no language, Chromium would take one that Intl refuses.
+      const context = await browser.newContext({ locale: 'en-US', ...options });
+      context.setDefaultTimeout(20_000);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => {
@@ -44,4 +47,12 @@ export async function startPlayground(): Promise<Playground> {
       await server.close();
     },
   };
+}
+
+/** What keeps people from using a page, by axe-core, in a line each. */
+export async function barriers(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary = '' }) => `${id}: ${html} ${failureSummary}`),
+  );
 }
