@@ -11,12 +11,13 @@ const wgslAsText = {
 const rows = (process.env['BULWARK_ROWS'] ?? 'lavapipe,swiftshader').split(',');
 
 /** A project that runs the files of one kind on one adapter. */
-const project = (name: string, include: string, exclude: string[] = []) => ({
+const project = (name: string, include: string, exclude: string[] = [], globalSetup: string[] = []) => ({
   plugins: [wgslAsText],
   test: {
     name,
     include: [include],
     exclude,
+    globalSetup,
     env: name === 'cpu' || name === 'e2e' ? {} : { BULWARK_ADAPTER: name },
     testTimeout: 120_000,
     hookTimeout: 120_000,
@@ -36,7 +37,7 @@ export default defineConfig({
     projects: [
       project('cpu', CPU),
       project('null', NULL),
-      project('e2e', E2E),
+      project('e2e', E2E, [], ['test/app/build-playground.ts']),
       ...rows.map((row) => project(row, 'test/**/*.test.ts', [CPU, NULL, E2E])),
     ],
   },

@@ -1,33 +1,39 @@
 /** The built playground, served statically, in Chromium. */
-import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
-import { build } from 'vite';
 import { serveFolder, type FolderServer } from '../../node/serve-folder.js';
-
-const APP = fileURLToPath(new URL('../../app/', import.meta.url));
-const BUILT = fileURLToPath(new URL('../../node_modules/.cache/playground/', import.meta.url));
+import { BUILT } from './build-playground.js';
 
 /** A browser and a server of the playground; one for each test file. */
 export interface Playground {
   readonly url: string;
   readonly browser: Browser;
-  /** A new page in a context of its own, at a room; errors of the page fail the test that opened it. */
+  /**
+   * A new page in a context of its own, at a room; errors of the page fail the test that opened it. Nothing is kept for offline use unless
+   * `serviceWorkers` allows it.
+   */
   open(room: string, options?: Parameters<Browser['newContext']>[0]): Promise<{ page: Page; context: BrowserContext }>;
   /** What the pages complained of since the last call: uncaught errors, and errors on the console. */
   complaints(): string[];
   close(): Promise<void>;
 }
 
-/** Builds the playground, serves it, and starts the browser. */
-export async function startPlayground(): Promise<Playground> {
-  await build({ configFile: `${APP}vite.config.ts`, logLevel: 'warn', build: { outDir: BUILT, emptyOutDir: true } });
-  const server: FolderServer = await serveFolder(BUILT);
+/** What gives headless Chromium an adapter on any machine. */
+const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
+/** Where a playground is other than usual. */
+export interface PlaygroundOptions {
+  readonly folder?: string;
+  readonly flags?: readonly string[];
+}
+
+/** Serves the playground as it was built before the tests, or another folder with it, and starts the browser with `flags` beside the usual. */
+export async function startPlayground({ folder = BUILT, flags = WEBGPU }: PlaygroundOptions = {}): Promise<Playground> {
+  const server: FolderServer = await serveFolder(folder);
   const browser = await chromium.launch({
     executablePath: process.env['BULWARK_CHROMIUM'] ?? '/tmp/chromium',
     args: [
       '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
+      ...flags,
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
@@ -40,7 +46,7 @@ export async function startPlayground(): Promise<Playground> {
     url: server.url,
     browser,
     open: async (room, options) => {
-      const context = await browser.newContext(options);
+      const context = await browser.newContext({ serviceWorkers: 'block', ...options });
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => {
