@@ -207,6 +207,9 @@ const EVERY_CASE: readonly KernelCase[] = [
   METRICS,
 ];
 
+/** How many checks `verifyDevice` makes. */
+export const DEVICE_CHECKS = EVERY_CASE.length;
+
 /**
  * Runs every kernel on `device` and compares it with the CPU in float64: whether this GPU and its driver can be trusted with the
  * rest. Takes some seconds on a software adapter. An error of one kernel is a check that failed; it does not keep the others

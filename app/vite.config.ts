@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 import { writeMnistSubset } from './build/mnist-subset.js';
+import { PEERS, offline } from './build/offline.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
@@ -18,7 +19,18 @@ export default defineConfig({
   root: here,
   // Relative addresses: the files may be served from any folder.
   base: './',
-  plugins: [wgslAsText(), shippedMnist()],
-  worker: { format: 'es', plugins: () => [wgslAsText()] },
+  plugins: [wgslAsText(), shippedMnist(), offline(`${here}offline/service-worker.ts`)],
+  worker: {
+    format: 'es',
+    plugins: () => [wgslAsText()],
+    rolldownOptions: {
+      output: {
+        chunkFileNames: ({ moduleIds }) =>
+          moduleIds.some((id) => /\/node_modules\/@(tensorflow|jax-js)\//.test(id))
+            ? `${PEERS}[name]-[hash].js`
+            : 'assets/[name]-[hash].js',
+      },
+    },
+  },
   build: { outDir: `${here}../dist/playground`, emptyOutDir: true, target: 'es2023' },
 });
