@@ -66,6 +66,8 @@ export class Trainer {
   readonly #changes = new Generator(0, { purpose: 'augmentation' });
   #eps = 0;
   #step = 0;
+  /** Whether the validation after the last step is still to be done. */
+  #owesValidation = false;
 
   /** @throws ArgumentError for options outside their domain, such as both of `epochs` and `steps`, or neither */
   constructor(options: TrainerOptions) {
@@ -137,6 +139,10 @@ export class Trainer {
     const last = Math.min(options.until ?? this.steps, this.steps);
     const inFlight: Promise<void>[] = [];
     try {
+      if (this.#owesValidation) {
+        await this.#endEpoch(options);
+        await onCheckpoint?.(this.#place);
+      }
       while (this.#step < last && !this.#validation?.isOver) {
         if (options.signal?.aborted) {
           await this.#report(run, last);
@@ -161,8 +167,8 @@ export class Trainer {
         const validated = isEpoch && this.#validation?.isDue(epoch + 1);
         const due = this.#step === last || this.#step % checkpointEvery === 0;
         if (this.#ring.full || due || validated) await this.#report(run, last);
-        if (validated) await this.#validate(options);
-        if (isEpoch) await options.onEpoch?.(this.#place);
+        this.#owesValidation = validated ?? false;
+        if (isEpoch) await this.#endEpoch(options);
         if (due || this.#validation?.isOver) await onCheckpoint?.(this.#place);
       }
       await Promise.all(inFlight);
@@ -201,7 +207,8 @@ export class Trainer {
     }
     const generators = this.#dropout.map((generator) => generator.state());
     const variants = model.device.variants.entries();
-    return { step: this.#step, tensors, generators, variants, best: this.#validation?.best };
+    const owesValidation = this.#owesValidation || undefined;
+    return { step: this.#step, tensors, generators, variants, best: this.#validation?.best, owesValidation };
   }
 
   /**
@@ -210,7 +217,7 @@ export class Trainer {
    * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, or
    * another number of generators
    */
-  restore({ step, tensors, generators, variants, best }: TrainingCheckpoint): void {
+  restore({ step, tensors, generators, variants, best, owesValidation = false }: TrainingCheckpoint): void {
     const { model } = this.#options;
     checkCount('trainer', 'step', step, 0);
     if (step > this.steps)
@@ -226,6 +233,7 @@ export class Trainer {
     this.memory?.loadStateDict(partOf(tensors, 'memory'));
     this.#average?.loadStateDict(partOf(tensors, 'average'));
     if (this.#validation) this.#validation.best = best;
+    this.#owesValidation = owesValidation && this.#validation !== undefined;
     dropout.forEach((generator, index) => {
       const state = generators[index];
       if (state) generator.setState(state);
@@ -240,6 +248,18 @@ export class Trainer {
    */
   async adoptAverage(): Promise<void> {
     if (this.#average?.isReady) await this.#average.adopt(this.#options.model, () => this.#someImages());
+  }
+
+  /** What follows the last step of an epoch. A run that is ended during the validation leaves it to the one that goes on from there. */
+  async #endEpoch(options: RunOptions): Promise<void> {
+    try {
+      if (this.#owesValidation) await this.#validate(options);
+    } catch (error) {
+      if (options.signal?.aborted) await options.onCheckpoint?.(this.#place);
+      throw error;
+    }
+    this.#owesValidation = false;
+    await options.onEpoch?.(this.#place);
   }
 
   /** Measures the model, or the average of its parameters where there is one. */
@@ -257,8 +277,11 @@ export class Trainer {
     }
     // Estimating statistics draws masks, which training must not miss.
     const streams = this.#dropout.map((generator) => ({ generator, state: generator.state() }));
-    await this.#average.holding(model, () => this.#someImages(), measure);
-    for (const { generator, state } of streams) generator.setState(state);
+    try {
+      await this.#average.holding(model, () => this.#someImages(), measure);
+    } finally {
+      for (const { generator, state } of streams) generator.setState(state);
+    }
   }
 
   /** Batches of the first epoch to estimate running statistics from, as they are. */

@@ -33,6 +33,8 @@ export interface TrainingCheckpoint {
   /** The variants of kernels that measurement chose: another variant rounds otherwise. */
   readonly variants: VariantEntries;
   readonly best?: BestValidation | undefined;
+  /** Whether the validation after this step is still to be done: the run was ended in the middle of it. */
+  readonly owesValidation?: boolean | undefined;
 }
 
 /** What the metadata of a checkpoint's file call it; another version is refused. */
@@ -60,7 +62,7 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, file: string): Train
   } catch (cause) {
     throw new FormatError(`${file}: what its metadata say of the run is no JSON`, { cause });
   }
-  const { step, generators, variants, best } = rest;
+  const { step, generators, variants, best, owesValidation } = rest;
   if (!Number.isSafeInteger(step) || Number(step) < 0 || !Array.isArray(generators) || !isRecord(variants)) {
     throw new FormatError(`${file}: its metadata lack the step, the generators or the variants of a run`);
   }
@@ -73,6 +75,7 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, file: string): Train
     generators: generators.map((state, index) => generatorState(state, `${file}: generator ${index}`)),
     variants: variants as VariantEntries,
     best,
+    owesValidation: owesValidation === true || undefined,
   };
 }
 

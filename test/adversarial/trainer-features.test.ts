@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   Trainer,
+  decodeTrainingCheckpoint,
+  encodeTrainingCheckpoint,
   mimaeAT,
   pgdAttack,
   plain,
   standardAT,
+  type Attack,
   type RunOptions,
   type StepRecord,
   type TrainerOptions,
+  type TrainingCheckpoint,
   type ValidationRecord,
 } from '../../adversarial/index.js';
 import { augmentation } from '../../data/augmentation.js';
@@ -256,6 +260,60 @@ describe('validation', () => {
     net.dispose();
   });
 
+  it.each(['parameters', 'average'])('that is broken off is done by the run that goes on (%s)', async (which) => {
+    const average = which === 'average' ? ({ kind: 'ema', decay: 0.5 } as const) : undefined;
+    const changes = { steps: 6, average, validation: { ...validation, dataset: smallImages(110, 5) } };
+    const net = (): SmallNet => new SmallNet(device, { seed: 3 });
+    const told: unknown[] = [];
+    const telling: RunOptions = {
+      onValidation: (record) => void told.push(record),
+      onEpoch: ({ epoch }) => void told.push(epoch),
+    };
+    const unbroken = await train(net(), changes, telling);
+    const expected = told.splice(0);
+
+    // The validation has two batches: the run is told to end in the first.
+    const controller = new AbortController();
+    const inner = validation.attack;
+    const aborting: Attack = {
+      settings: {},
+      warnings: [],
+      hosted: true,
+      run: (model, x, labels, random) => {
+        controller.abort();
+        return Promise.resolve(inner.run(model, x, labels, random));
+      },
+    };
+    const model = net();
+    const broken = new Trainer(
+      settings(model, { ...changes, validation: { ...changes.validation, attack: aborting } }),
+    );
+    const kept: TrainingCheckpoint[] = [];
+    const { signal } = controller;
+    const ended = broken.run({
+      ...telling,
+      signal,
+      onCheckpoint: async () => void kept.push(await broken.checkpoint()),
+    });
+    await expect(ended).rejects.toThrow('aborted');
+    broken.dispose();
+    model.dispose();
+    expect(kept.map(({ step, owesValidation }) => [step, owesValidation])).toEqual([[3, true]]);
+    expect(told).toEqual([]);
+
+    const [checkpoint] = kept.map((each) => decodeTrainingCheckpoint(encodeTrainingCheckpoint(each), 'kept'));
+    const fresh = net();
+    const again = new Trainer(settings(fresh, changes));
+    if (checkpoint) again.restore(checkpoint);
+    const places: number[] = [];
+    await again.run({ ...telling, onCheckpoint: ({ step }) => void places.push(step) });
+    expect(await valuesOf(fresh)).toEqual(unbroken.values);
+    expect(told).toEqual(expected);
+    expect(places).toEqual([3, 6]);
+    again.dispose();
+    fresh.dispose();
+  });
+
   it('looks at the average where there is one, and gives everything back', async () => {
     const changes = { steps: 9, average: { kind: 'swa', start: 0 } as const };
     const model = new SmallNet(device, { seed: 3 });
@@ -286,7 +344,7 @@ describe('what is refused', () => {
       { validation: { dataset, attack: pgdAttack({ eps: 0.1, stepSize: 0.1, steps: 1 }), patience: 0 } },
       /validation: patience is 0/,
     ],
-  ])('%j', async (changes, message) => {
+  ])('$1', async (changes, message) => {
     const net = perceptron();
     const make = async (): Promise<void> => {
       await new Trainer(settings(net, changes)).run();

@@ -1,6 +1,7 @@
 /** The built playground, served statically, in Chromium. */
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import { serveFolder, type FolderServer } from '../../node/serve-folder.js';
+import { findBrowser } from '../../scripts/browser.mjs';
 import { BUILT } from './build-playground.js';
 
 /** A browser and a server of the playground; one for each test file. */
@@ -17,30 +18,19 @@ export interface Playground {
   close(): Promise<void>;
 }
 
-/** What gives headless Chromium an adapter on any machine. */
-const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
-
 /** Where a playground is other than usual. */
 export interface PlaygroundOptions {
+  /** What is served: the playground as it was built before the tests, unless told. */
   readonly folder?: string;
+  /** Of the browser, beside the usual ones. */
   readonly flags?: readonly string[];
 }
 
-/** Serves the playground as it was built before the tests, or another folder with it, and starts the browser with `flags` beside the usual. */
-export async function startPlayground({ folder = BUILT, flags = WEBGPU }: PlaygroundOptions = {}): Promise<Playground> {
+/** Serves the playground, and starts the browser. */
+export async function startPlayground({ folder = BUILT, flags = [] }: PlaygroundOptions = {}): Promise<Playground> {
   const server: FolderServer = await serveFolder(folder);
-  const browser = await chromium.launch({
-    executablePath: process.env['BULWARK_CHROMIUM'] ?? '/tmp/chromium',
-    args: [
-      '--no-sandbox',
-      ...flags,
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  const { args = [], ...launch } = findBrowser();
+  const browser = await chromium.launch({ ...launch, args: [...args, ...flags] });
   const complaints: string[] = [];
   return {
     url: server.url,
