@@ -21,7 +21,7 @@ export function Glimpse() {
   );
   if (!digit) return null;
   // A fixed pattern: which pixels go up and which down is what an attack works out.
-  const sign = (at: number): number => (Math.sin(at * 12.9898) > 0 ? 1 : -1);
+  const sign = (at: number): number => ((Math.sin(12.9898 * at) * 43758.5453) % 1 > 0 ? 1 : -1);
   const moved = digit.map((value, at) => Math.min(1, Math.max(0, value + EPS * sign(at))));
   return (
     <figure class="glimpse">

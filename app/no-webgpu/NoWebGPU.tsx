@@ -89,7 +89,7 @@ function Table({ browser }: { readonly browser: Browser | undefined }) {
   const own = browser && supportOf(browser);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Versions with WebGPU">
-      <table>
+      <table class="prose">
         <caption>Versions that have WebGPU on without any setting, as of spring 2026</caption>
         <thead>
           <tr>

@@ -3,7 +3,8 @@ import type { Browser } from './browser.js';
 import { supportOf } from './support.js';
 
 /** Chromium's own software adapter, which needs no driver. */
-const SOFTWARE = '--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader';
+const WITHOUT_GPU =
+  'Without any GPU: end the browser, and start it with `--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader`. That computes on the processor: slowly, but everything works.';
 
 /**
  * What to do in this browser to get WebGPU, a sentence to each step, what helps most first. Between backquotes is what is to be typed.
@@ -32,6 +33,7 @@ function stepsToSwitchOn(browser: Browser): string[] {
         ...(platform === 'linux' ? linuxFlags(browser) : []),
         ...(platform === 'windows' && arm === true ? [flagPage()] : []),
         'See that graphics acceleration is on in `chrome://settings/system`, and that no policy or flag switches WebGPU off: `chrome://gpu` says what is on.',
+        ...(['windows', 'macos', 'linux'].includes(platform) ? [WITHOUT_GPU] : []),
       ];
     case 'firefox':
       return [
@@ -72,7 +74,7 @@ function stepsToAdapter(browser: Browser): string[] {
     ...steps,
     'See that graphics acceleration is on in `chrome://settings/system`; `chrome://gpu` says why a GPU is not used.',
     restart(browser),
-    `Without any GPU: end the browser, and start it with \`${SOFTWARE}\`. That computes on the processor: slowly, but everything works.`,
+    ...(['windows', 'macos', 'linux'].includes(platform) ? [WITHOUT_GPU] : []),
   ];
 }
 

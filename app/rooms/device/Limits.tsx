@@ -1,5 +1,6 @@
 import { formatBytes } from './bytes.js';
-import { NEEDED, type DeviceFacts, type LimitFact } from './device-facts.js';
+import type { DeviceFacts, LimitFact } from './device-facts.js';
+import { NEEDED } from './needed.js';
 
 /** Limits and features of the adapter, those first that kernels go by. */
 export function Limits({ facts }: { readonly facts: DeviceFacts }) {
@@ -15,7 +16,7 @@ export function Limits({ facts }: { readonly facts: DeviceFacts }) {
           device has only as much of a limit as was asked for.
         </p>
         <div class="scroll" tabIndex={0} role="region" aria-label="Limits that bulwark goes by">
-          <table>
+          <table class="prose">
             <thead>
               <tr>
                 <th scope="col">Limit</th>
@@ -75,7 +76,7 @@ function NeededRow({ limit: { name, adapter, device } }: { readonly limit: Limit
       <td>{format(name, adapter)}</td>
       <td>{format(name, device)}</td>
       <td class={device >= least ? 'right' : 'wrong'}>
-        {format(name, least)} {device >= least ? '✓' : '✗ too little'}
+        {format(name, least)}&nbsp;{device >= least ? '✓' : '✗ too little'}
       </td>
       <td>{use}</td>
     </tr>
