@@ -35,5 +35,12 @@ export default defineConfig({
       },
     },
   },
-  build: { outDir: `${here}../dist/playground`, emptyOutDir: true, target: 'es2023', cssTarget: CSS },
+  build: {
+    outDir: `${here}../dist/playground`,
+    emptyOutDir: true,
+    target: 'es2023',
+    cssTarget: CSS,
+    // How long each plugin took is nothing to warn of.
+    rolldownOptions: { checks: { bundlerTimings: false } },
+  },
 });

@@ -7,6 +7,7 @@ import { BUILT } from './build-playground.js';
 /** A browser and a server of the playground; one for each test file. */
 export interface Playground {
   readonly url: string;
+  readonly server: FolderServer;
   readonly browser: Browser;
   /**
    * A new page in a context of its own, at a room; errors of the page fail the test that opened it. Nothing is kept for offline use unless
@@ -22,18 +23,23 @@ export interface Playground {
 export interface PlaygroundOptions {
   /** What is served: the playground as it was built before the tests, unless told. */
   readonly folder?: string;
+  /** Whether the browser has WebGPU, as it does unless told. */
+  readonly webgpu?: boolean;
   /** Of the browser, beside the usual ones. */
   readonly flags?: readonly string[];
 }
 
 /** Serves the playground, and starts the browser. */
-export async function startPlayground({ folder = BUILT, flags = [] }: PlaygroundOptions = {}): Promise<Playground> {
-  const server: FolderServer = await serveFolder(folder);
+export async function startPlayground(options: PlaygroundOptions = {}): Promise<Playground> {
+  const { folder = BUILT, webgpu = true, flags = [] } = options;
+  const server = await serveFolder(folder);
   const { args = [], ...launch } = findBrowser();
-  const browser = await chromium.launch({ ...launch, args: [...args, ...flags] });
+  const usual = webgpu ? args : [...args.filter((arg) => !arg.includes('webgpu')), '--disable-features=WebGPU'];
+  const browser = await chromium.launch({ ...launch, args: [...usual, ...flags] });
   const complaints: string[] = [];
   return {
     url: server.url,
+    server,
     browser,
     open: async (room, options) => {
       const context = await browser.newContext({ serviceWorkers: 'block', ...options });

@@ -30,7 +30,7 @@ export function ResultTables({ results }: { readonly results: Results }) {
 function Group({ group, rows }: { readonly group: string; readonly rows: readonly Measurement[] }) {
   const others = [...new Set(rows.flatMap(({ timings }) => timings.slice(1).map(({ contender }) => contender)))];
   return (
-    <section>
+    <section class="group">
       <h2>{group}</h2>
       <div class="scroll" tabIndex={0} role="region" aria-label={`Results: ${group}`}>
         <table class="bench">

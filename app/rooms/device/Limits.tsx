@@ -1,3 +1,4 @@
+import { Fragment } from 'preact';
 import { formatBytes } from './bytes.js';
 import type { DeviceFacts, LimitFact } from './device-facts.js';
 import { NEEDED } from './needed.js';
@@ -72,7 +73,7 @@ function NeededRow({ limit: { name, adapter, device } }: { readonly limit: Limit
   const { least = 0, use = '' } = NEEDED[name] ?? {};
   return (
     <tr>
-      <th scope="row">{name}</th>
+      <th scope="row">{breakable(name)}</th>
       <td>{format(name, adapter)}</td>
       <td>{format(name, device)}</td>
       <td class={device >= least ? 'right' : 'wrong'}>
@@ -81,6 +82,16 @@ function NeededRow({ limit: { name, adapter, device } }: { readonly limit: Limit
       <td>{use}</td>
     </tr>
   );
+}
+
+/** A name in camel case that may be broken between its words. */
+function breakable(name: string) {
+  return name.split(/(?=[A-Z])/).map((word) => (
+    <Fragment key={word}>
+      {word}
+      <wbr />
+    </Fragment>
+  ));
 }
 
 /** Sizes in bytes are those of buffers and of memory. */
