@@ -91,6 +91,6 @@ function platformOf({ userAgent, maxTouchPoints = 0, userAgentData }: Agent): Pl
   if (/Windows/.test(said)) return 'windows';
   if (/CrOS|Chrome ?OS/.test(said)) return 'chromeos';
   // iPads say that they are Macs; Macs have no touch screens.
-  if (/Mac ?OS|Macintosh/.test(said)) return maxTouchPoints > 1 ? 'ios' : 'macos';
+  if (/Mac ?OS|Macintosh/i.test(said)) return maxTouchPoints > 1 ? 'ios' : 'macos';
   return /Linux|X11/.test(said) ? 'linux' : 'other';
 }

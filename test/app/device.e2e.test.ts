@@ -72,4 +72,18 @@ describe('the room Device', () => {
     await context.close();
     expect(playground.complaints()).toEqual([]);
   });
+
+  it('says that the adapter was lost, and goes on with it opened anew', async () => {
+    const { page, context } = await playground.open('device');
+    await page.getByRole('heading', { name: 'Adapter' }).waitFor();
+    const session = await playground.browser.newBrowserCDPSession();
+    // The answer may go down with the process.
+    void session.send('Browser.crashGpuProcess').catch(() => undefined);
+    await page.getByText(/^The adapter was lost: .*\. Whatever is asked next opens the adapter anew\.$/).waitFor();
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText(/^\d+ measured, [1-9]\d* to go$/).waitFor({ timeout: 60_000 });
+    expect(await page.getByRole('alert').innerText()).toBe('');
+    await context.close();
+    expect(playground.complaints()).toEqual([]);
+  });
 });

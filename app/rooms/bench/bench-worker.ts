@@ -5,6 +5,7 @@ import { loadTfjs } from '../../../bench/engines/tfjs.js';
 import type { Measurement } from '../../../bench/measure.js';
 import type { Peers } from '../../../bench/suite.js';
 import { runCase, suiteFor } from '../../../bench/suite.js';
+import { DeviceLostError } from '../../../engine/errors.js';
 import { devDependencies, version } from '../../../package.json';
 import { openDevice } from '../../worker/open-device.js';
 import type { CaseChoice } from './choice.js';
@@ -59,6 +60,8 @@ const worker = {
         try {
           await say({ kind: 'measured', measurement: await runCase(each, device, { jax, tfjs }, options.rounds) });
         } catch (error) {
+          // What comes after it would fail too.
+          if (error instanceof DeviceLostError) throw error;
           await say({ kind: 'failed', name, reason: reasonOf(error) });
         }
       }

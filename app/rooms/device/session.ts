@@ -35,7 +35,7 @@ function remote(): Remote<DeviceWorker> {
     );
     void made.remote.lost().then(
       (reason) => {
-        if (running === made) giveUp(`The adapter was lost: ${reason}.`);
+        if (running === made) giveUp(`The adapter was lost: ${reason.replace(/\.$/, '')}.`);
       },
       // What opens the device says so.
       () => undefined,
