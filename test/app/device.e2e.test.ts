@@ -10,14 +10,15 @@ beforeAll(async () => {
 afterAll(() => playground.close());
 
 describe('the room Device', () => {
-  it('says what the adapter is, finds every kernel right, and hands all of it out as JSON', async () => {
+  it('says what the adapter is, tests kernels until it is stopped, and hands all of it out as JSON', async () => {
     const permissions = ['clipboard-read', 'clipboard-write'];
     const { page, context } = await playground.open('device', { permissions });
     await page.getByRole('heading', { name: 'Adapter' }).waitFor();
     expect(await page.getByRole('main').innerText()).toMatch(/swiftshader.*a software adapter.*maxBufferSize/s);
     await page.getByRole('button', { name: 'Test the kernels' }).click();
-    await page.getByText(/^[1-9]\d* of \d+$/).waitFor();
-    await page.getByText(/All \d+ kernels agree with the processor/).waitFor({ timeout: 110_000 });
+    await page.getByText(/^[4-9] of \d+$/).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText(/The test ended after \d+ of \d+ kernels, all of them right/).waitFor({ timeout: 60_000 });
     await page.getByText('Every check').click();
     const rows = page.getByRole('region', { name: 'Checks of the self-test' }).getByRole('row');
     expect(await rows.filter({ hasText: 'right' }).count()).toBe((await rows.count()) - 1);
@@ -27,7 +28,7 @@ describe('the room Device', () => {
       readonly checks: readonly { readonly passed: boolean }[];
     };
     expect(copied).toMatchObject({ vendor: 'google', architecture: 'swiftshader', software: true, f16: false });
-    expect(copied.checks.length).toBeGreaterThan(40);
+    expect(copied.checks.length).toBeGreaterThanOrEqual(4);
     expect(copied.checks.every(({ passed }) => passed)).toBe(true);
     expect(copied.limits.find(({ name }) => name === 'maxStorageBuffersPerShaderStage')?.device).toBeGreaterThanOrEqual(
       8,
@@ -80,9 +81,9 @@ describe('the room Device', () => {
     // The answer may go down with the process.
     void session.send('Browser.crashGpuProcess').catch(() => undefined);
     await page.getByText(/^The adapter was lost: .*\. Whatever is asked next opens the adapter anew\.$/).waitFor();
-    await page.getByRole('button', { name: 'Measure' }).click();
-    await page.getByText(/^\d+ measured, [1-9]\d* to go$/).waitFor({ timeout: 60_000 });
-    expect(await page.getByRole('alert').innerText()).toBe('');
+    await page.getByRole('button', { name: 'Test the kernels' }).click();
+    await page.getByText(/^[1-9]\d* of \d+$/).waitFor({ timeout: 60_000 });
+    expect(await page.getByText('The adapter was lost').count()).toBe(0);
     await context.close();
     expect(playground.complaints()).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import type { KernelCheck } from '../../../engine/index.js';
-import { activity, checkCount, checks, test } from './session.js';
+import { activity, checkCount, checks, stop, test } from './session.js';
+import { verdictOf } from './verdict.js';
 
 /** Runs every kernel on the adapter and compares it with the processor, in double precision. */
 export function SelfTest() {
@@ -14,9 +15,13 @@ export function SelfTest() {
         precision on the processor. Takes seconds on a GPU, a minute on software adapters.
       </p>
       <div class="controls">
-        <button class="main" disabled={activity.value !== 'idle'} onClick={() => void test()}>
-          Test the kernels
-        </button>
+        {testing ? (
+          <button onClick={() => void stop()}>Stop</button>
+        ) : (
+          <button class="main" disabled={activity.value !== 'idle'} onClick={() => void test()}>
+            Test the kernels
+          </button>
+        )}
         {testing && (
           <label class="progress">
             <progress max={count} value={done.length} />
@@ -26,9 +31,7 @@ export function SelfTest() {
           </label>
         )}
       </div>
-      <div role="status">
-        {!testing && done.length > 0 && <Verdict count={count} done={done.length} failed={failed} />}
-      </div>
+      <div role="status">{!testing && done.length > 0 && <Verdict />}</div>
       {done.length > 0 && (
         <details open={failed.length > 0}>
           <summary>Every check</summary>
@@ -39,23 +42,9 @@ export function SelfTest() {
   );
 }
 
-function Verdict(props: { readonly count: number; readonly done: number; readonly failed: readonly KernelCheck[] }) {
-  const { count, done, failed } = props;
-  if (failed.length > 0) {
-    return (
-      <p class="verdict wrong">
-        ✗ {failed.length} of {done} kernels are wrong: what is computed on this adapter is not to be trusted. Update its
-        driver, and report it with what "Copy as JSON" gives.
-      </p>
-    );
-  }
-  if (done < count)
-    return (
-      <p class="verdict">
-        The test ended after {done} of {count} kernels, all of them right.
-      </p>
-    );
-  return <p class="verdict right">✓ All {done} kernels agree with the processor.</p>;
+function Verdict() {
+  const { kind, text } = verdictOf(checks.value, checkCount.value);
+  return <p class={`verdict ${kind}`}>{text}</p>;
 }
 
 function Checks({ checks: rows }: { readonly checks: readonly KernelCheck[] }) {

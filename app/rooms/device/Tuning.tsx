@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Variant } from '../../../engine/index.js';
 import { Choice } from '../../widgets/Choice.js';
 import { Slider } from '../../widgets/Slider.js';
-import { activity, clear, left, stopTuning, tune, tuned, variants } from './session.js';
+import { activity, clear, left, stop, tune, tuned, variants } from './session.js';
 
 const MODELS = { cnn4: '4-layer CNN', resnet18: 'ResNet-18' } as const;
 
@@ -37,7 +37,7 @@ export function Tuning({ software }: { readonly software: boolean }) {
           disabled={!idle}
         />
         {activity.value === 'tuning' ? (
-          <button onClick={() => void stopTuning()}>Stop</button>
+          <button onClick={() => void stop()}>Stop</button>
         ) : (
           <button class="main" disabled={!idle} onClick={() => void tune({ model, width: 1, batch }, seconds)}>
             Measure

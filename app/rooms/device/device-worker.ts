@@ -56,8 +56,17 @@ const worker = {
   /** How many checks the self-test makes. */
   checks: DEVICE_CHECKS,
 
+  /** Runs the self-test, until `stop` is called. */
   verify: async (onCheck: (check: KernelCheck) => void): Promise<void> => {
-    await verifyDevice((await open()).device, onCheck);
+    const { signal } = (stopping = new AbortController());
+    try {
+      await verifyDevice((await open()).device, (check) => {
+        onCheck(check);
+        signal.throwIfAborted();
+      });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   },
 
   /** The kernels that were measured on this adapter before. */
@@ -84,7 +93,7 @@ const worker = {
     device.emptyCache();
   },
 
-  /** Ends `tune` after the choice that it is at. */
+  /** Ends `verify` after the check, and `tune` after the choice, that it is at. */
   stop: (): void => stopping.abort(),
 
   /** Forgets what was measured on this adapter. */

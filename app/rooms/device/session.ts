@@ -104,8 +104,8 @@ export function tune(step: TuningStep, seconds: number): Promise<void> {
   });
 }
 
-/** Ends tuning after the choice that it is at; what was measured is kept. */
-export async function stopTuning(): Promise<void> {
+/** Ends the self-test or tuning after what it is at; what was measured is kept. */
+export async function stop(): Promise<void> {
   await running?.remote.stop();
 }
 
