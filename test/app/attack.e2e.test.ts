@@ -5,7 +5,8 @@ import { PNG } from 'pngjs';
 import type { Locator, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeSafetensors } from '../../nn/safetensors.js';
-import { barriers, startPlayground, type Playground } from './playground.js';
+import { expectAccessible } from './accessible.js';
+import { startPlayground, type Playground } from './playground.js';
 
 let playground: Playground;
 let folder: string;
@@ -137,19 +138,8 @@ describe('the attack room', () => {
     await side('Plain').waitFor();
   });
 
-  it('keeps nobody out, in light, dark and on a phone', async () => {
-    for (const [colorScheme, width] of [
-      ['light', 1200],
-      ['dark', 1200],
-      ['light', 360],
-    ] as const) {
-      await page.emulateMedia({ colorScheme });
-      await page.setViewportSize({ width, height: 900 });
-      expect(await barriers(page)).toEqual([]);
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-      const shots = process.env['BULWARK_SHOTS'];
-      if (shots) await page.screenshot({ path: join(shots, `attack-${colorScheme}-${width}.png`), fullPage: true });
-    }
+  it('keeps nobody out', async () => {
+    await expectAccessible(page, 'attack');
     expect(playground.complaints()).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { barriers, startPlayground, type Playground } from './playground.js';
+import { barriers } from './accessible.js';
+import { startPlayground, type Playground } from './playground.js';
 
 let playground: Playground;
 beforeAll(async () => {

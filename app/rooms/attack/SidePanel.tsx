@@ -8,7 +8,7 @@ import { LineChart } from '../../widgets/LineChart.js';
 import { Picture } from '../../widgets/Picture.js';
 import { Problem } from '../../widgets/Problem.js';
 import { sentenceOf } from '../../sentence.js';
-import type { AttackOutcome } from './attack.worker.js';
+import type { AttackOutcome } from './attack-worker.js';
 import { outcomes, restoreModel, shown, takeModel, type Side, type Specimen } from './session.js';
 
 const SIZE = 28;

@@ -6,7 +6,7 @@ import { Latest } from '../../latest.js';
 import { SHIPPED_MODELS } from '../../models.js';
 import { sentenceOf } from '../../sentence.js';
 import { shippedMnist } from '../../shipped-mnist.js';
-import type { AttackOutcome, AttackService } from './attack.worker.js';
+import type { AttackOutcome, AttackService } from './attack-worker.js';
 import type { AttackName } from './attacks.js';
 
 /** An image to attack. */
@@ -43,7 +43,7 @@ export const busy = signal(true);
 export const problem = signal<string | undefined>(undefined);
 
 const worker = wrap<AttackService>(
-  new Worker(new URL('attack.worker.ts', import.meta.url), { type: 'module', name: 'attack' }),
+  new Worker(new URL('attack-worker.ts', import.meta.url), { type: 'module', name: 'attack' }),
 );
 
 /** Loads the digits and the models; once. */
