@@ -11,7 +11,7 @@ export function HeatMap(props: {
   const { label, names, rows, columns, values } = props;
   const most = Math.max(Number.MIN_VALUE, ...Array.from(values));
   return (
-    <div class="scroll">
+    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
       <table class="heat">
         <caption>
           {label}; rows: {rows}, columns: {columns}
@@ -34,7 +34,7 @@ export function HeatMap(props: {
                 const value = values[i * names.length + j] ?? 0;
                 const share = value / most;
                 return (
-                  <td key={other} style={{ '--share': share }} class={share > 0.5 ? 'strong' : ''}>
+                  <td key={other} style={{ '--share': share }}>
                     {value < 0.0005 ? '' : (100 * value).toFixed(value < 0.0995 ? 1 : 0)}
                   </td>
                 );
