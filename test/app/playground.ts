@@ -1,4 +1,5 @@
 /** The built playground, served statically, in Chromium. */
+import AxeBuilder from '@axe-core/playwright';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import { serveFolder, type FolderServer } from '../../node/serve-folder.js';
 import { findBrowser } from '../../scripts/browser.mjs';
@@ -42,7 +43,9 @@ export async function startPlayground(options: PlaygroundOptions = {}): Promise<
     server,
     browser,
     open: async (room, options) => {
-      const context = await browser.newContext({ serviceWorkers: 'block', ...options });
+      // Where the system names no language, Chromium would take one that Intl refuses.
+      const context = await browser.newContext({ locale: 'en-US', serviceWorkers: 'block', ...options });
+      context.setDefaultTimeout(20_000);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => {
@@ -57,4 +60,12 @@ export async function startPlayground(options: PlaygroundOptions = {}): Promise<
       await server.close();
     },
   };
+}
+
+/** What keeps people from using a page, by axe-core, in a line each. */
+export async function barriers(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary = '' }) => `${id}: ${html} ${failureSummary}`),
+  );
 }
