@@ -14,7 +14,7 @@ afterAll(() => Promise.all([playground.close(), without.close()]));
 
 /** A page whose scripts find the browser changed by `script`, which runs before them. */
 async function openChanged(script: string): Promise<Page> {
-  const context = await playground.browser.newContext({ serviceWorkers: 'block' });
+  const context = await playground.browser.newContext({ locale: 'en-US', serviceWorkers: 'block' });
   const page = await context.newPage();
   await page.addInitScript(script);
   await page.goto(playground.url);
@@ -68,7 +68,7 @@ describe('where the page cannot start, it says why', () => {
     ['an error', 'throw new Error("broken on purpose")', /could not start: .*broken on purpose/],
     ['a promise that fails', 'await Promise.reject(new Error("broken later"))', /could not start: .*broken later/],
   ])('after %s', async (_, body, sentence) => {
-    const page = await playground.browser.newPage({ serviceWorkers: 'block' });
+    const page = await playground.browser.newPage({ locale: 'en-US', serviceWorkers: 'block' });
     await page.route('**/assets/index-*.js', (route) =>
       body === undefined ? route.abort() : route.fulfill({ contentType: 'text/javascript', body }),
     );
@@ -78,7 +78,7 @@ describe('where the page cannot start, it says why', () => {
   });
 
   it('where only a room is missing, and leaves the others', async () => {
-    const page = await playground.browser.newPage({ serviceWorkers: 'block' });
+    const page = await playground.browser.newPage({ locale: 'en-US', serviceWorkers: 'block' });
     await page.route('**/BenchRoom-*.js', (route) => route.abort());
     await page.goto(`${playground.url}#bench`);
     await page.getByText('This room could not be loaded').waitFor();

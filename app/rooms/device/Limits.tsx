@@ -58,7 +58,7 @@ export function Limits({ facts }: { readonly facts: DeviceFacts }) {
       </section>
       <section aria-labelledby="features">
         <h2 id="features">Features</h2>
-        <p>Those that kernels use where they are there are in bold.</p>
+        <p>In bold are those that kernels make use of.</p>
         <ul class="features">
           {features.map(([name, used]) => (
             <li key={name}>{used ? <strong>{name}</strong> : name}</li>
