@@ -142,8 +142,8 @@ describe('the train room', () => {
     const plain = page.getByRole('region', { name: 'Plain', exact: true });
     await plain.locator('.verdict').waitFor();
     await plain.getByText('The model').click();
-    await plain.getByLabel('One that was trained here').selectOption('trained here, mimae-at');
-    await page.getByRole('region', { name: 'trained here, mimae-at' }).waitFor();
+    await plain.getByLabel('One that was trained here').selectOption('trained here, mimae-at, step 120');
+    await page.getByRole('region', { name: 'trained here, mimae-at, step 120' }).waitFor();
     await page.getByRole('link', { name: 'Train' }).click();
     await page.getByText(/^finished: step 120/).waitFor();
   });

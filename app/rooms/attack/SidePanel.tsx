@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
 import { MNIST_CLASSES } from '../../../data/mnist.js';
-import { ownModels } from '../../own-models.js';
+import { addOwnModel, ownModels } from '../../own-models.js';
+import { save } from '../../save-file.js';
 import { Bars } from '../../widgets/Bars.js';
 import { Choice } from '../../widgets/Choice.js';
 import { DropZone } from '../../widgets/DropZone.js';
@@ -40,7 +41,10 @@ export function SidePanel({ side }: { readonly side: Side }) {
           label="Another model in its place: a safetensors file"
           accept=".safetensors"
           onFiles={async ([file]) => {
-            if (file) await takeModel(side.id, new Uint8Array(await file.arrayBuffer()), file.name);
+            if (!file) return;
+            const bytes = new Uint8Array(await file.arrayBuffer());
+            await takeModel(side.id, bytes, file.name);
+            addOwnModel({ title: file.name, bytes });
           }}
         />
       </details>
@@ -136,7 +140,5 @@ async function downloadPng(pixels: Float32Array, name: string): Promise<void> {
   const rgba = new Uint8ClampedArray(4 * SIZE * SIZE).fill(255);
   pixels.forEach((value, index) => rgba.fill(255 * value, 4 * index, 4 * index + 3));
   canvas.getContext('2d')?.putImageData(new ImageData(rgba, SIZE, SIZE), 0, 0);
-  const url = URL.createObjectURL(await canvas.convertToBlob({ type: 'image/png' }));
-  Object.assign(document.createElement('a'), { href: url, download: name }).click();
-  URL.revokeObjectURL(url);
+  save(await canvas.convertToBlob({ type: 'image/png' }), name);
 }

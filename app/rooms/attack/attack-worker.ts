@@ -1,10 +1,9 @@
 /** What the attack room computes, in a worker, so that the page never waits. */
 import { expose } from 'comlink';
-import { DeviceLostError } from '../../../engine/errors.js';
 import { concat, crossEntropy, noGrad, softmax, tensor, type Device } from '../../../engine/index.js';
 import type { Module } from '../../../nn/module.js';
-import { loadModel } from '../../worker/load-model.js';
-import { openDevice } from '../../worker/open-device.js';
+import { HeldDevice } from '../../worker/held-device.js';
+import { ModelShelf } from '../../worker/model-shelf.js';
 import { attackPath, type AttackChoice } from './attacks.js';
 
 /** Height and width of the images. */
@@ -29,85 +28,50 @@ export interface AttackOutcome {
   readonly path: readonly number[];
 }
 
-/** Where each model came from: to load it again on another device. */
-interface Source {
-  readonly bytes: Uint8Array;
-  readonly name: string;
-}
-
 /** Two models by the sides that they stand on, on one device. */
 export class AttackService {
-  #device: Device | undefined;
-  readonly #sources = new Map<string, Source>();
-  readonly #models = new Map<string, Module>();
-  /** One thing at a time: a device's scopes nest. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #held = new HeldDevice();
+  readonly #shelf = new ModelShelf();
 
   /** Puts the model of a safetensors file on a side. Where it is refused, with a sentence, what stood there stays. */
   load(side: string, bytes: Uint8Array, name: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const { model } = loadModel(bytes, name, await this.#open());
-      this.#models.get(side)?.dispose();
-      this.#models.set(side, model);
-      this.#sources.set(side, { bytes, name });
+    return this.#held.use((device) => {
+      this.#shelf.add(side, bytes, device, name);
+      return Promise.resolve();
     });
   }
 
   /** Attacks an image on the model of a side. A device that is lost is taken anew, once. */
   attack(side: string, request: AttackRequest): Promise<AttackOutcome> {
-    return this.#inTurn(async () => {
-      try {
-        return await this.#attack(side, request);
-      } catch (error) {
-        if (!(error instanceof DeviceLostError)) throw error;
-        await this.#reopen();
-        return this.#attack(side, request);
-      }
-    });
+    return this.#held.use((device) => attackOn(device, this.#shelf.model(side, device), request));
   }
+}
 
-  async #attack(side: string, { image, label, ...choice }: AttackRequest): Promise<AttackOutcome> {
-    const device = await this.#open();
-    const model = this.#models.get(side);
-    if (!model) throw new Error(`no model stands on the side ${side}`);
-    return device.scope(async () => {
-      const x = tensor(image, { device, shape: [1, 1, SIDE, SIDE] });
-      const before = await probabilities(device, model, x);
-      const taken = label ?? before.indexOf(Math.max(...before));
-      const labels = tensor(Int32Array.of(taken), { device });
-      const points = await attackPath(model, x, labels, choice);
-      const last = points.at(-1) ?? x;
-      const all = concat([...points]);
-      const path = noGrad(device, () =>
-        crossEntropy(model.forward(all), tensor(new Int32Array(points.length).fill(taken), { device }), {
-          reduction: 'none',
-        }),
-      );
-      const after = await probabilities(device, model, last);
-      const [values, adversarial] = await Promise.all([path.data(), last.data()]);
-      return {
-        ...{ before, after, label: taken, path: Array.from(values, Number) },
-        adversarial: Float32Array.from(adversarial),
-      };
-    });
-  }
-
-  async #open(): Promise<Device> {
-    this.#device ??= await openDevice();
-    return this.#device;
-  }
-
-  async #reopen(): Promise<void> {
-    this.#device = undefined;
-    const device = await this.#open();
-    for (const [side, { bytes, name }] of this.#sources) this.#models.set(side, loadModel(bytes, name, device).model);
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
-  }
+async function attackOn(
+  device: Device,
+  model: Module,
+  { image, label, ...choice }: AttackRequest,
+): Promise<AttackOutcome> {
+  return device.scope(async () => {
+    const x = tensor(image, { device, shape: [1, 1, SIDE, SIDE] });
+    const before = await probabilities(device, model, x);
+    const taken = label ?? before.indexOf(Math.max(...before));
+    const labels = tensor(Int32Array.of(taken), { device });
+    const points = await attackPath(model, x, labels, choice);
+    const last = points.at(-1) ?? x;
+    const all = concat([...points]);
+    const path = noGrad(device, () =>
+      crossEntropy(model.forward(all), tensor(new Int32Array(points.length).fill(taken), { device }), {
+        reduction: 'none',
+      }),
+    );
+    const after = await probabilities(device, model, last);
+    const [values, adversarial] = await Promise.all([path.data(), last.data()]);
+    return {
+      ...{ before, after, label: taken, path: Array.from(values, Number) },
+      adversarial: Float32Array.from(adversarial),
+    };
+  });
 }
 
 async function probabilities(

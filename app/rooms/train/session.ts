@@ -2,6 +2,7 @@
 import { batch, signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
 import { addOwnModel } from '../../own-models.js';
+import { save } from '../../save-file.js';
 import { sentenceOf } from '../../sentence.js';
 import { NO_CURVES, withSteps, type Curves, type Logged, type Measured } from './curves.js';
 import type { NamedFile } from './own-data.js';
@@ -85,7 +86,10 @@ export async function resume(): Promise<void> {
     const remote = await service;
     const isOver = await remote.advance(proxy(take));
     state.value = isOver ? 'finished' : 'paused';
-    addOwnModel({ title: `trained here, ${settings.value.objective.name}`, bytes: await remote.modelFile() });
+    addOwnModel({
+      title: `trained here, ${settings.value.objective.name}, step ${step.value}`,
+      bytes: await remote.modelFile(),
+    });
   } catch (error) {
     fail(error);
   }
@@ -118,9 +122,7 @@ export async function measure(count: number): Promise<void> {
 export async function download(what: 'model' | 'checkpoint'): Promise<void> {
   const remote = await service;
   const bytes = what === 'model' ? await remote.modelFile() : await remote.checkpointFile();
-  const url = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
-  Object.assign(document.createElement('a'), { href: url, download: `${what}.safetensors` }).click();
-  URL.revokeObjectURL(url);
+  save(new Blob([bytes], { type: 'application/octet-stream' }), `${what}.safetensors`);
 }
 
 /**
