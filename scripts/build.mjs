@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { publishedKernels } from './wgsl.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -23,7 +24,7 @@ const { metafile } = await build({
   platform: 'node',
   target: 'node20.19',
   packages: 'external',
-  loader: { '.wgsl': 'text' },
+  plugins: [publishedKernels],
   sourcemap: true,
   metafile: true,
   logLevel: 'warning',
