@@ -1,36 +1,27 @@
 /**
- * Builds dist/: the library (index.js, runs in browsers), its Node.js entry (node.js), the command (cli.js), and, with
- * --types, their declarations.
+ * Builds dist/: every file of the library, of its Node.js entry and of the command as one module, so that bundlers take no more than an
+ * application uses; `bulwark.min.js`, all of the library in one file, for pages without a bundler; and, with --types, the declarations.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { publishedKernels } from './wgsl.mjs';
+import { publishedKernels, publishedText } from './wgsl.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-const { metafile } = await build({
-  absWorkingDir: root,
-  entryPoints: { index: 'index.ts', node: 'node/index.ts', cli: 'cli/main.ts' },
-  outdir: 'dist',
-  chunkNames: 'chunks/[hash]',
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node20.19',
-  packages: 'external',
-  plugins: [publishedKernels],
-  sourcemap: true,
-  metafile: true,
-  logLevel: 'warning',
-});
-checkBrowserSafe('dist/index.js');
-chmodSync(join(root, 'dist', 'cli.js'), 0o755);
+/** Folders whose modules are published one by one. */
+const FOLDERS = /^(shaders|engine|nn|data|adversarial|node)\//;
+
+rmSync(dist, { recursive: true, force: true });
+const { inputs } = await everyModule();
+checkBrowserSafe('index.ts');
+await buildModules(Object.keys(inputs));
+await buildCommand();
+await buildOneFile();
 if (process.argv.includes('--types')) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const { status } = spawnSync(process.execPath, [tsc, '--project', 'tsconfig.build.json'], {
@@ -40,12 +31,119 @@ if (process.argv.includes('--types')) {
   process.exitCode = status ?? 1;
 }
 
-/** The main entry and all that it loads must not need Node.js or a package. */
+/** All modules, and who imports whom. */
+async function everyModule() {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ['index.ts', 'node/index.ts', 'cli/main.ts'],
+    outdir: 'dist',
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    loader: { '.wgsl': 'empty' },
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+/** The main entry and all that it loads, at once or later, must not need Node.js or a package. */
 function checkBrowserSafe(file, seen = new Set()) {
   if (seen.has(file)) return;
   seen.add(file);
-  for (const { path, external } of metafile.outputs[file].imports) {
+  for (const { path, external } of inputs[file].imports) {
     if (external) throw new Error(`${file} imports ${path}, which browsers do not have`);
     checkBrowserSafe(path, seen);
   }
+}
+
+async function buildModules(modules) {
+  const files = modules.filter((file) => file === 'index.ts' || FOLDERS.test(file));
+  const isKernel = (file) => file.endsWith('.wgsl');
+  const { outputFiles } = await build({
+    absWorkingDir: root,
+    entryPoints: files.filter((file) => !isKernel(file)),
+    outbase: '.',
+    outdir: 'dist',
+    format: 'esm',
+    target: 'es2023',
+    sourcemap: true,
+    write: false,
+    logLevel: 'warning',
+  });
+  for (const { path, text } of outputFiles) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, path.endsWith('.js') ? text.replace(/(from "[^"]*\.wgsl)"/g, '$1.js"') : text);
+  }
+  for (const file of files.filter(isKernel)) {
+    const text = publishedText(readFileSync(join(root, file), 'utf8'));
+    const path = join(dist, `${file}.js`);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `export default ${JSON.stringify(text)};\n`);
+  }
+  writeFileSync(join(dist, 'node.js'), `export * from './node/index.js';\n`);
+}
+
+/** The command, without the library, which it shares with whoever imports that. */
+async function buildCommand() {
+  const library = {
+    name: 'library',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+        const file = relative(root, join(resolveDir, path));
+        return FOLDERS.test(file) ? { path: `./${file}`, external: true } : undefined;
+      });
+    },
+  };
+  await build({
+    absWorkingDir: root,
+    entryPoints: { cli: 'cli/main.ts' },
+    outdir: 'dist',
+    // Beside the library's folders, from where they name it.
+    chunkNames: 'cli-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    packages: 'external',
+    plugins: [library],
+    sourcemap: true,
+    logLevel: 'warning',
+  });
+  chmodSync(join(dist, 'cli.js'), 0o755);
+}
+
+/** All of the library; what its modules load on demand comes at once. */
+async function buildOneFile() {
+  const atOnce = {
+    name: 'at-once',
+    setup({ onLoad }) {
+      onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
+        const imports = [];
+        const contents = text.replace(/const (\{[^}]*\}) = await (import\('\.[^']*'\));/g, (_, names, from) => {
+          imports.push(`import ${names} from ${from.slice('import('.length, -1)};`);
+          return '';
+        });
+        return { contents: `${contents}\n${imports.join('\n')}`, loader: 'ts' };
+      });
+    },
+  };
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['index.ts'],
+    outfile: 'dist/bulwark.min.js',
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    plugins: [atOnce, publishedKernels],
+    sourcemap: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
 }
