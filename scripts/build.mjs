@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -75,14 +75,16 @@ async function buildModules(modules) {
   });
   for (const { path, text } of outputFiles) {
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, path.endsWith('.js') ? text.replace(/(from "[^"]*\.wgsl)"/g, '$1.js"') : text);
+    const up = relative(dirname(path), dist) || '.';
+    const kernels = `import { $2 as $1 } from "${up}/shaders.js"`;
+    writeFileSync(path, path.endsWith('.js') ? text.replace(/import (\w+) from ".*\/(\w+)\.wgsl"/g, kernels) : text);
   }
-  for (const file of files.filter(isKernel)) {
+  // One beside another, they compress better: most begin alike.
+  const kernels = files.filter(isKernel).map((file) => {
     const text = publishedText(readFileSync(join(root, file), 'utf8'));
-    const path = join(dist, `${file}.js`);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, `export default ${JSON.stringify(text)};\n`);
-  }
+    return `export const ${basename(file, '.wgsl')} = ${JSON.stringify(text)};\n`;
+  });
+  writeFileSync(join(dist, 'shaders.js'), kernels.join(''));
   writeFileSync(join(dist, 'node.js'), `export * from './node/index.js';\n`);
 }
 

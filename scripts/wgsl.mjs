@@ -73,20 +73,41 @@ function templatedNames(parts) {
   return new RegExp(`^(${[...patterns].join('|')})$`);
 }
 
-/** Short names for what the kernels themselves declare: the same in all, as some are put together from two files. */
+/** Kernels that are put together from two files, by their parts. */
+const TOGETHER = [
+  ['elementwise', 'unary', 'binary', 'fused'],
+  ['parts/tile_product', 'gemm_tile', 'conv_tile', 'conv_tile_weight_grad'],
+  [
+    'mutual_information_term',
+    'mutual_information',
+    'mutual_information_backward',
+    'mutual_information_entries',
+    'mutual_information_logits',
+    'mutual_information_rows',
+    'mutual_information_sum',
+  ],
+].map((names) => names.map((name) => `${name}.wgsl`));
+
+/**
+ * Short names for what the kernels themselves declare, given to the most frequent first. A name is short for the same in all files, but
+ * names that never meet in a kernel may have the same short one.
+ */
 function shortNames(sources) {
   const counts = new Map();
   const declared = new Set();
   const functions = new Set();
   const called = new Set();
-  const taken = new Set(KEYWORDS);
-  const parts = sources.flatMap(partsOf);
-  const templated = templatedNames(parts);
-  for (const { tokens = [] } of parts) {
+  /** By files, the names that are taken there. */
+  const taken = new Map([...sources.keys()].map((file) => [file, new Set(KEYWORDS)]));
+  /** By names, the files that have them. */
+  const homes = new Map();
+  const partsBy = [...sources].map(([file, source]) => [file, partsOf(source)]);
+  const templated = templatedNames(partsBy.flatMap(([, parts]) => parts));
+  for (const [file, { tokens = [] }] of partsBy.flatMap(([file, parts]) => parts.map((part) => [file, part]))) {
     tokens.forEach(({ token }, at) => {
       if (!isName(token) || token.startsWith('var<')) return;
-      taken.add(token);
       counts.set(token, (counts.get(token) ?? 0) + 1);
+      homes.set(token, (homes.get(token) ?? new Set()).add(file));
       if (!isWhole(tokens, at)) return;
       const [before, after] = [tokens[at - 1]?.token ?? '', tokens[at + 1]?.token];
       if (before === 'fn') functions.add(token);
@@ -94,20 +115,31 @@ function shortNames(sources) {
       if (/^(fn|let|var|const|struct|alias)\b/.test(before) || after === ':') declared.add(token);
     });
   }
-  const worth = [...declared].filter(
-    (name) =>
-      name.length > 2 &&
-      /[a-z]/.test(name) &&
-      !WRITTEN.has(name) &&
-      !templated.test(name) &&
-      // A name that hides one of WGSL's own functions somewhere is that function elsewhere.
-      (functions.has(name) || !called.has(name)),
-  );
-  worth.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || (a < b ? -1 : 1));
+  const isShortened = (name) =>
+    declared.has(name) &&
+    name.length > 1 &&
+    /[a-z]/.test(name) &&
+    !WRITTEN.has(name) &&
+    !templated.test(name) &&
+    // A name that hides one of WGSL's own functions somewhere is that function elsewhere.
+    (functions.has(name) || !called.has(name));
+  /** The files in which a name has to be alone. */
+  const reach = (name) =>
+    new Set([...homes.get(name)].flatMap((file) => [file, ...(TOGETHER.find((files) => files.includes(file)) ?? [])]));
+  for (const name of homes.keys()) if (!isShortened(name)) for (const file of reach(name)) taken.get(file).add(name);
   const letters = [...'etaoinsrlcdumphgfbvwykxqjz'];
-  const free = letters.flatMap((a) => letters.map((b) => a + b)).filter((name) => !taken.has(name));
-  if (free.length < worth.length) throw new Error(`${worth.length} names in shaders/, but ${free.length} short ones`);
-  return new Map(worth.map((name, at) => [name, free[at]]));
+  const candidates = [...letters, ...letters.flatMap((a) => letters.map((b) => a + b))];
+  const short = new Map();
+  const worth = [...homes.keys()].filter(isShortened);
+  worth.sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || (a < b ? -1 : 1));
+  for (const name of worth) {
+    const files = [...reach(name)];
+    const free = candidates.find((candidate) => files.every((file) => !taken.get(file).has(candidate)));
+    if (free === undefined) throw new Error(`${name}: no short name is left for it`);
+    for (const file of files) taken.get(file).add(free);
+    short.set(name, free);
+  }
+  return short;
 }
 
 /** Whether two tokens that have space between them would become one, or others, without. What `$` gives may be a word or negative. */
@@ -116,15 +148,25 @@ function needSpace(left, right) {
   return words || (/[-+&|>]$/.test(left) && /^[-+&|=]/.test(right)) || (left === '-' && isTemplate(right));
 }
 
+/** A token that is not a name of the kernel's own, as short as it can be. */
+function shortest(token) {
+  if (isTemplate(token)) return token;
+  const number = /^(\d*)\.(\d*?)0*(e.*)?$/.exec(token);
+  if (!number) return token.replaceAll(' ', '');
+  const [, whole = '', part = '', exponent = ''] = number;
+  return part === '' ? `${whole}.${exponent}` : `${whole === '0' ? '' : whole}.${part}${exponent}`;
+}
+
 function minify(source, names) {
   const lines = partsOf(source).map(({ line, tokens = [] }) => {
     if (line !== undefined) return line;
     return tokens
-      .map(({ token, index }, at) => {
-        const before = tokens[at - 1];
+      .filter(({ token }, at) => !(token === ',' && /^[)}]$/.test(tokens[at + 1]?.token ?? '')))
+      .map(({ token, index }, at, all) => {
+        const before = all[at - 1];
         const space = before && before.end < index && needSpace(before.token, token) ? ' ' : '';
-        const name = isName(token) && isWhole(tokens, at) ? names.get(token) : undefined;
-        return space + (name ?? (isTemplate(token) ? token : token.replaceAll(' ', '')));
+        const whole = isName(token) && isWhole(tokens, tokens.indexOf(all[at]));
+        return space + ((whole && names.get(token)) || shortest(token));
       })
       .join('');
   });
@@ -136,10 +178,12 @@ let names;
 /** The text of a kernel, of one file or of several put together, as it is published. */
 export function publishedText(source) {
   names ??= shortNames(
-    readdirSync(folder, { recursive: true })
-      .filter((file) => file.endsWith('.wgsl'))
-      .sort()
-      .map((file) => readFileSync(join(folder, file), 'utf8')),
+    new Map(
+      readdirSync(folder, { recursive: true })
+        .filter((file) => file.endsWith('.wgsl'))
+        .sort()
+        .map((file) => [file, readFileSync(join(folder, file), 'utf8')]),
+    ),
   );
   return minify(source, names);
 }
