@@ -8,10 +8,14 @@ import { basename, dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { publishedKernels, publishedText } from './wgsl.mjs';
+import { minify } from 'terser';
+import { publishedText } from './wgsl.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
+
+/** All of the library, minified. */
+const ONE_FILE = 'dist/bulwark.min.js';
 
 /** Folders whose modules are published one by one. */
 const FOLDERS = /^(shaders|engine|nn|data|adversarial|node)\//;
@@ -118,34 +122,44 @@ async function buildCommand() {
   chmodSync(join(dist, 'cli.js'), 0o755);
 }
 
-/** All of the library; what its modules load on demand comes at once. */
+/** All of the library, from its modules in dist/; what they load on demand comes at once. */
 async function buildOneFile() {
   const atOnce = {
     name: 'at-once',
     setup({ onLoad }) {
-      onLoad({ filter: /\.ts$/ }, ({ path }) => {
-        const text = readFileSync(path, 'utf8');
+      onLoad({ filter: /\.js$/ }, ({ path }) => {
         const imports = [];
-        const contents = text.replace(/const (\{[^}]*\}) = await (import\('\.[^']*'\));/g, (_, names, from) => {
-          imports.push(`import ${names} from ${from.slice('import('.length, -1)};`);
-          return '';
-        });
-        return { contents: `${contents}\n${imports.join('\n')}`, loader: 'ts' };
+        const text = readFileSync(path, 'utf8').replace(
+          /const (\{[^}]*\}) = await import\(("\.[^"]*")\);/g,
+          (_, names, from) => {
+            imports.push(`import ${names} from ${from};`);
+            return '';
+          },
+        );
+        return { contents: text.replace(/(?=\/\/# sourceMappingURL)/, `${imports.join(' ')}\n`), loader: 'js' };
       });
     },
   };
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: ['index.ts'],
-    outfile: 'dist/bulwark.min.js',
+    entryPoints: ['dist/index.js'],
+    outfile: ONE_FILE,
     bundle: true,
-    minify: true,
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
-    plugins: [atOnce, publishedKernels],
-    sourcemap: true,
-    legalComments: 'none',
+    plugins: [atOnce],
+    sourcemap: 'external',
+    write: false,
     logLevel: 'warning',
   });
+  const [map, bundle] = outputFiles.map(({ text }) => text);
+  const { code, map: minifiedMap } = await minify(bundle, {
+    module: true,
+    ecma: 2020,
+    compress: { passes: 2 },
+    sourceMap: { content: map, url: `${basename(ONE_FILE)}.map` },
+  });
+  writeFileSync(join(root, ONE_FILE), code);
+  writeFileSync(join(root, `${ONE_FILE}.map`), minifiedMap);
 }
