@@ -12,6 +12,8 @@ export * from './data/gzip.js';
 export * from './data/idx.js';
 export * from './data/loader.js';
 export * from './data/mnist.js';
+export { namedBytes } from './data/named-bytes.js';
+export * from './data/opfs.js';
 export * from './data/resize.js';
 export * from './data/shapes32.js';
 export * from './data/split.js';

@@ -97,6 +97,7 @@ export { PLAIN_DEFAULTS, plain, type PlainOptions } from './objectives/plain.js'
 export { OBJECTIVES, objectiveNamed, type ObjectiveEntry } from './objectives/registry.js';
 export { STANDARD_AT_DEFAULTS, standardAT, type StandardATOptions } from './objectives/standard-at.js';
 export { TRADES_DEFAULTS, trades, type TradesOptions } from './objectives/trades.js';
+export { opfsCheckpoints, type CheckpointStore } from './opfs-checkpoints.js';
 export { perturbationNorms, type PerturbationNorms } from './perturbation.js';
 export {
   PRESET_NAMES,

@@ -23,6 +23,10 @@ export class DivergenceError extends BulwarkError {
     this.step = step;
     this.term = term;
   }
+
+  override get name(): string {
+    return 'DivergenceError';
+  }
 }
 
 /** What a step was like, by name: the objective's `total` and terms, and accuracies in [0, 1]. */

@@ -2,11 +2,12 @@ import { FormatError } from '../engine/errors.js';
 import { Dataset } from './dataset.js';
 import { isGzip, type NamedBytes } from './gzip.js';
 import { readIdx, type IdxArray } from './idx.js';
+import { bytesOfFile } from './named-bytes.js';
 
-/** One half (training or test) of a dataset in MNIST's format: two IDX files, gzipped or not. */
+/** One half (training or test) of a dataset in MNIST's format: two IDX files, gzipped or not; read already, or chosen by a user. */
 export interface MnistSource {
-  readonly images: NamedBytes;
-  readonly labels: NamedBytes;
+  readonly images: NamedBytes | File;
+  readonly labels: NamedBytes | File;
   /** Names the dataset; 'mnist' unless told. */
   readonly name?: string | undefined;
   /** Names of the ten classes; the digits unless told. */
@@ -40,13 +41,14 @@ const SIDE = 28;
  * together
  */
 export async function mnist(source: MnistSource): Promise<Dataset> {
-  const [images, labels] = await Promise.all([readIdx(source.images), readIdx(source.labels)]);
-  const pixels = checkedBytes(source.images.name, images, 'images [n, 28, 28]', [SIDE, SIDE]);
-  const classes = checkedBytes(source.labels.name, labels, 'labels [n]', []);
+  const [imageFile, labelFile] = await Promise.all([bytesOf(source.images), bytesOf(source.labels)]);
+  const [images, labels] = await Promise.all([readIdx(imageFile), readIdx(labelFile)]);
+  const pixels = checkedBytes(imageFile.name, images, 'images [n, 28, 28]', [SIDE, SIDE]);
+  const classes = checkedBytes(labelFile.name, labels, 'labels [n]', []);
   const [count = 0] = images.shape;
   if (classes.length !== count) {
     throw new FormatError(
-      `${source.labels.name}: holds ${classes.length} labels, but ${source.images.name} holds ${count} images; ` +
+      `${labelFile.name}: holds ${classes.length} labels, but ${imageFile.name} holds ${count} images; ` +
         'they are not of one set',
     );
   }
@@ -54,13 +56,17 @@ export async function mnist(source: MnistSource): Promise<Dataset> {
   if (wrong >= 0) {
     // Labels begin after the magic number and one axis.
     throw new FormatError(
-      `${source.labels.name}: label ${wrong} (byte ${8 + wrong}${fileNote(source.labels)}) is ${classes[wrong]}; ` +
+      `${labelFile.name}: label ${wrong} (byte ${8 + wrong}${fileNote(labelFile)}) is ${classes[wrong]}; ` +
         `labels are 0 .. ${CLASSES - 1}`,
     );
   }
   const { name = 'mnist', classNames = MNIST_CLASSES } = source;
   const shape = [count, 1, SIDE, SIDE];
   return new Dataset({ name, images: pixels, labels: classes, shape, classes: CLASSES, classNames });
+}
+
+async function bytesOf(file: NamedBytes | File): Promise<NamedBytes> {
+  return file instanceof File ? bytesOfFile(file) : file;
 }
 
 function fileNote({ bytes }: NamedBytes): string {

@@ -87,8 +87,8 @@ async function report(inspections: readonly Inspection[], findings: readonly Ten
   }
 }
 
-/** Where this file is: in the sources the engine's folder, in a package the folder that everything was bundled into. */
-const OWN = new URL('.', import.meta.url).href;
+/** The engine's folder, or the file that everything was bundled into. */
+const OWN = /\/anomaly\.[jt]s\b/.test(import.meta.url) ? new URL('.', import.meta.url).href : import.meta.url;
 
 /** The innermost line of the stack that is not the engine's. */
 function callerLine(): string {

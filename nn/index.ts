@@ -40,6 +40,7 @@ export {
   type ModelDescription,
   type ModelFile,
 } from './model-file.js';
+export { modelBlob, readModelBlob } from './model-blob.js';
 export { keepStatistics } from './keep-statistics.js';
 export { Module } from './module.js';
 export { updateBatchNorm } from './update-batch-norm.js';

@@ -47,6 +47,10 @@ export class StateDictError extends BulwarkError {
     this.unexpected = unexpected;
     this.mismatched = mismatched;
   }
+
+  override get name(): string {
+    return 'StateDictError';
+  }
 }
 
 /**

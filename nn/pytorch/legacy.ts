@@ -7,19 +7,12 @@ import type { Budget } from './budget.js';
 import { allowedGlobal } from './globals.js';
 import { isList, isValue, readPickle, type Item, type PickleHooks } from './pickle.js';
 import { PickleBytes } from './pickle-bytes.js';
+import { MAGIC } from './signatures.js';
 import { storageRequest, type StorageRequest } from './storages.js';
 import { Storage } from './tensor.js';
 import { shown, type PyTorchValue } from './value.js';
 
-/** The pickle of the magic number 0x1950a86a20f9469cfc6c. */
-const MAGIC = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
-
 const VERSION = 1001;
-
-/** Whether bytes begin as such a file does. */
-export function isLegacy(bytes: Uint8Array): boolean {
-  return MAGIC.every((byte, at) => bytes[at] === byte);
-}
 
 /** The object of such a file; throws as `readPyTorch` does. */
 export function readLegacy(bytes: Uint8Array, file: string, budget: Budget): PyTorchValue {

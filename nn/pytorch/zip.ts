@@ -81,11 +81,6 @@ interface Entry {
   readonly header: number;
 }
 
-/** Whether the bytes begin as a zip archive with members does. */
-export function isZip(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
-}
-
 /**
  * The members of a zip archive by name, unpacked; stored ones are views of `bytes`. `file` names it in errors.
  *
