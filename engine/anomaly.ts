@@ -87,8 +87,11 @@ async function report(inspections: readonly Inspection[], findings: readonly Ten
   }
 }
 
-/** The engine's folder, or the file that everything was bundled into. */
-const OWN = /\/anomaly\.[jt]s\b/.test(import.meta.url) ? new URL('.', import.meta.url).href : import.meta.url;
+/** This file, or the one that everything was bundled into. */
+const HERE = import.meta.url;
+
+/** The engine's folder, or the file that everything was bundled into. (Not by `new URL`, which bundlers take for an asset.) */
+const OWN = /\/anomaly\.[jt]s\b/.test(HERE) ? HERE.replace(/[^/]*$/, '') : HERE;
 
 /** The innermost line of the stack that is not the engine's. */
 function callerLine(): string {
