@@ -90,10 +90,15 @@ async function report(inspections: readonly Inspection[], findings: readonly Ten
 /** The engine's folder, or the file that everything was bundled into. */
 const OWN = /\/anomaly\.[jt]s\b/.test(import.meta.url) ? new URL('.', import.meta.url).href : import.meta.url;
 
+/** Bundles that are no modules, such as Vite's workers, do not know where they are. */
+const UNKNOWN = 'an unknown line';
+
 /** The innermost line of the stack that is not the engine's. */
 function callerLine(): string {
+  // The type does not say so, but it is undefined there.
+  if (!OWN) return UNKNOWN;
   const frames = (new Error('where').stack ?? '').split('\n').slice(1);
   const own = OWN.replace(/^file:\/\//, '');
   const caller = frames.find((frame) => !frame.includes(OWN) && !frame.includes(own) && !frame.includes('node:'));
-  return caller?.replace(/^\s*at /, '').trim() ?? 'an unknown line';
+  return caller?.replace(/^\s*at /, '').trim() ?? UNKNOWN;
 }
