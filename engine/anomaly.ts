@@ -93,10 +93,15 @@ const HERE = import.meta.url;
 /** The engine's folder, or the file that everything was bundled into. (Not by `new URL`, which bundlers take for an asset.) */
 const OWN = /\/anomaly\.[jt]s\b/.test(HERE) ? HERE.replace(/[^/]*$/, '') : HERE;
 
+/** Bundles that are no modules, such as Vite's workers, do not know where they are. */
+const UNKNOWN = 'an unknown line';
+
 /** The innermost line of the stack that is not the engine's. */
 function callerLine(): string {
+  // The type does not say so, but it is undefined there.
+  if (!OWN) return UNKNOWN;
   const frames = (new Error('where').stack ?? '').split('\n').slice(1);
   const own = OWN.replace(/^file:\/\//, '');
   const caller = frames.find((frame) => !frame.includes(OWN) && !frame.includes(own) && !frame.includes('node:'));
-  return caller?.replace(/^\s*at /, '').trim() ?? 'an unknown line';
+  return caller?.replace(/^\s*at /, '').trim() ?? UNKNOWN;
 }

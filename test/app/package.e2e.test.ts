@@ -121,8 +121,7 @@ describe('the package in a page', () => {
   };
 
   beforeAll(async () => {
-    // The one setting that workers with modules of their own need.
-    writeFileSync(join(folder, 'vite.config.js'), `export default { worker: { format: 'es' } };\n`);
+    // As an application has it, without settings.
     writeFileSync(
       join(folder, 'index.html'),
       '<!doctype html><title>fresh</title><script type="module" src="/page.js"></script>',

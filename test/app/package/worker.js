@@ -1,5 +1,8 @@
 import * as bulwark from 'bulwark';
 import { prove } from './prove.js';
 
-const device = await bulwark.Device.create(await globalThis.navigator.gpu.requestAdapter());
-globalThis.postMessage(await prove(bulwark, device));
+globalThis.navigator.gpu
+  .requestAdapter()
+  .then((adapter) => bulwark.Device.create(adapter))
+  .then((device) => prove(bulwark, device))
+  .then((proof) => globalThis.postMessage(proof));
