@@ -4,6 +4,7 @@ import type { OptionValues } from '../adversarial/objectives/objective.js';
 import type { WeightAverageOptions } from '../adversarial/weight-average.js';
 import type { AugmentationOptions } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
+import type { ModelDescription } from '../nn/model-file.js';
 import { scheduleOf, type Schedule, type ScheduleConfig as NamedSchedule } from '../nn/optim/schedule.js';
 
 /** The names of the datasets that there are. */
@@ -11,13 +12,7 @@ export const DATASETS = ['mnist', 'fashion-mnist', 'cifar10', 'cifar100', 'shape
 export type DatasetName = (typeof DATASETS)[number];
 
 /** A model, as far as it takes to build it anew: see `nn/models/registry.ts`. */
-export interface ModelConfig {
-  readonly name: string;
-  readonly classes: number;
-  readonly inChannels: number;
-  readonly imageSize: number;
-  readonly options: OptionValues;
-}
+export type ModelConfig = ModelDescription;
 
 /** `T` without what a run's settings hold elsewhere, for each of the schedules. */
 type WithoutRate<T> = T extends unknown ? Omit<T, 'baseLr'> : never;

@@ -29,6 +29,17 @@ export { MODELS, modelEntry, modelNamed, type ModelEntry, type ModelSource } fro
 export { ResNet, resnet18, resnet50, type ResNetBlock, type ResNetOptions } from './models/resnet.js';
 export type { ResidualOptions } from './models/residual.js';
 export { WideResNet, wrn, type WideResNetOptions } from './models/wrn.js';
+export {
+  NORMALIZATION_KEYS,
+  describeModel,
+  fitTensors,
+  modelDescriptionOf,
+  modelMetadata,
+  modelOfFile,
+  type KnownModel,
+  type ModelDescription,
+  type ModelFile,
+} from './model-file.js';
 export { keepStatistics } from './keep-statistics.js';
 export { Module } from './module.js';
 export { updateBatchNorm } from './update-batch-norm.js';

@@ -1,6 +1,6 @@
 /**
- * Sets up, checks format, lint (import directions among it) and types, then runs the tests on every adapter row. Arguments
- * go to Vitest. BULWARK_ROWS names the adapters that device tests run on; by default lavapipe and the embedded SwiftShader.
+ * Sets up, checks format, lint (import directions among it) and types, then runs the tests on every row. Arguments go to Vitest.
+ * BULWARK_ROWS names the rows: adapters in Node.js, and `chromium`, the browser; by default lavapipe, the embedded SwiftShader and the browser.
  * The last line printed is the count of tests.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { browserFault } from './browser.mjs';
 import { probe, root, setUp } from './setup.mjs';
 
 const CHECKS = {
@@ -21,11 +22,11 @@ const failures = [];
 let counts = { passed: 0, failed: 0, skipped: 0 };
 try {
   const named = process.env.BULWARK_ROWS;
-  const wanted = (named ?? 'lavapipe,swiftshader').split(',');
+  const wanted = (named ?? 'lavapipe,swiftshader,chromium').split(',');
   setUp({ lavapipe: wanted.includes('lavapipe') });
   const strict =
     named !== undefined || (process.platform === 'linux' && (process.getuid() === 0 || Boolean(process.env.CI)));
-  const rows = availableRows(wanted, strict);
+  const rows = await availableRows(wanted, strict);
   await Promise.all(Object.entries(CHECKS).map(([name, command]) => check(name, command)));
   counts = runTests(rows);
 } catch (error) {
@@ -36,17 +37,20 @@ console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped}
 process.exitCode = failures.length > 0 ? 1 : 0;
 
 /**
- * Those of the adapters that can be had here. Where they all can, one that is missing is a failure: where they were named, as
- * root, and in CI, on Linux.
+ * Those of the rows that can be had here. Where they all can, one that is missing is a failure: where they were named, as root, and in
+ * CI, on Linux.
  */
-function availableRows(wanted, strict) {
-  const found = wanted.filter((row) => {
-    const { choice, error } = probe(row);
-    if (choice) return true;
+async function availableRows(wanted, strict) {
+  const found = [];
+  for (const row of wanted) {
+    const error = row === 'chromium' ? await browserFault() : probe(row).error;
+    if (error === undefined) {
+      found.push(row);
+      continue;
+    }
     console.log(`test: the ${row} row is left out: ${error}`);
     if (strict) failures.push(`the ${row} row cannot run on this machine`);
-    return false;
-  });
+  }
   return found.length > 0 ? found : [probe().choice.kind];
 }
 

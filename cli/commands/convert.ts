@@ -1,27 +1,18 @@
 import type { Command } from 'commander';
 import { formatShape } from '../../engine/shape.js';
+import { NORMALIZATION_KEYS, describeModel, fitTensors, modelMetadata, type KnownModel } from '../../nn/model-file.js';
 import { withoutWrappers, type KeyMapping } from '../../nn/pytorch/map-keys.js';
 import { shown } from '../../nn/pytorch/value.js';
 import { encodeSafetensors, type SafetensorsTensor } from '../../nn/safetensors.js';
 import { exists, writeFileAtomic } from '../../node/files.js';
-import {
-  NORMALIZATION_KEYS,
-  buildModel,
-  describeModel,
-  fit,
-  metadataOf,
-  modelConfigOf,
-  readCheckpoint,
-  type Checkpoint,
-  type ModelOptions,
-} from '../checkpoint.js';
+import { buildModel, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
 import type { ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { openDevice } from '../device.js';
 import { EXIT, UsageError, asUsage } from '../errors.js';
 import { COUNT, WIDTH, modelOption, numeric } from '../options.js';
 
-interface Options extends ModelOptions {
+interface Options extends KnownModel {
   readonly key?: string;
   readonly prefix?: string;
   readonly force?: boolean;
@@ -86,8 +77,8 @@ async function convertNamed(checkpoint: Checkpoint, { prefix, ...options }: Opti
   const config = modelConfigOf(checkpoint, options);
   const { device } = await openDevice('null');
   try {
-    const mapping = asUsage(() => fit(checkpoint, buildModel(config, device), config, { prefix }));
-    const metadata = { ...checkpoint.metadata, ...metadataOf(config), ...normalizationOf(mapping) };
+    const mapping = asUsage(() => fitTensors(checkpoint, buildModel(config, device), config, { prefix }));
+    const metadata = { ...checkpoint.metadata, ...modelMetadata(config), ...normalizationOf(mapping) };
     return { tensors: mapping.tensors, metadata, notes: notesOn(mapping, config) };
   } finally {
     device.destroy();

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { sanity, type SanityReport } from '../../adversarial/sanity.js';
+import { describeModel } from '../../nn/model-file.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { describeModel, epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
+import { epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
 import { DATASETS, type DatasetName } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';

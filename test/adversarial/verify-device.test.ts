@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { verifyDevice } from '../../adversarial/index.js';
 import { relativeError } from '../../engine/verify/verify.js';
 import type { Device } from '../../engine/index.js';
@@ -33,9 +31,9 @@ describe('verifyDevice', () => {
     Object.assign(device, { dispatch, prepare });
     expect(checks.filter(({ passed }) => !passed)).toEqual([]);
     expect(seen).toEqual(checks.map(({ name }) => name));
-    const files = readdirSync(join(import.meta.dirname, '../../shaders')).filter((file) => file.endsWith('.wgsl'));
+    const files = Object.keys(import.meta.glob('../../shaders/*.wgsl'));
     // Functions that are spliced into other kernels.
-    const missed = files.map((file) => file.replace('.wgsl', '')).filter((name) => !kernels.has(name));
+    const missed = files.map((file) => file.replace(/^.*\/(.*)\.wgsl$/, '$1')).filter((name) => !kernels.has(name));
     expect(missed).toEqual(['elementwise', 'mutual_information_term']);
     // The quantile table of randn stays for the device's life.
     expect(device.memory().tensors - before).toBeLessThanOrEqual(1);

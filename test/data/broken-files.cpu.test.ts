@@ -1,5 +1,5 @@
 /** Files of datasets that are cut short or changed at every byte: each is a FormatError that names its file, or a sound dataset. */
-import { gzipSync } from 'node:zlib';
+import { gzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { cifar10, cifar100 } from '../../data/cifar.js';
 import { Dataset } from '../../data/dataset.js';

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { gzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { CIFAR100_CLASSES, CIFAR100_SUPERCLASSES, CIFAR10_CLASSES } from '../../data/cifar-classes.js';
 import { CIFAR10_FILES, cifar10, cifar100 } from '../../data/cifar.js';

@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { gzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { gunzip, isGzip, type NamedBytes } from '../../data/gzip.js';
 import { parseIdx, readIdx, type IdxType } from '../../data/idx.js';

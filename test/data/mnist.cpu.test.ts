@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib';
+import { gzipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import type { NamedBytes } from '../../data/gzip.js';
 import { mnist } from '../../data/mnist.js';

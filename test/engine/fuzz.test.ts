@@ -10,8 +10,8 @@ import { references } from '../support/references/index.js';
 import { spreadFloats } from '../support/values.js';
 
 /** `npm run test:fuzz` draws more, from a seed of its own. */
-const CASES = Number(process.env['BULWARK_FUZZ_CASES'] ?? 300);
-const SEED = Number(process.env['BULWARK_FUZZ_SEED'] ?? 1);
+const CASES = Number(import.meta.env['BULWARK_FUZZ_CASES'] ?? 300);
+const SEED = Number(import.meta.env['BULWARK_FUZZ_SEED'] ?? 1);
 
 /** The same as for the samples (see every-op.test.ts). */
 const FORWARD = 2e-6;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   adapterKey,
   compile,
@@ -174,8 +174,13 @@ describe('chosen variants', () => {
 
 describe('indexedDBVariants', () => {
   it('keeps nothing, and does not mind, where there is no IndexedDB', async () => {
-    const store = indexedDBVariants();
-    await store.save('an adapter', { key: 'plain' });
-    expect(await store.load('an adapter')).toBeUndefined();
+    vi.stubGlobal('indexedDB', undefined);
+    try {
+      const store = indexedDBVariants();
+      await store.save('an adapter', { key: 'plain' });
+      expect(await store.load('an adapter')).toBeUndefined();
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 });

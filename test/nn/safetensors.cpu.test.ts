@@ -8,6 +8,7 @@ import {
   floatsOf,
   type SafetensorsTensor,
 } from '../../nn/safetensors.js';
+import { utf8 } from '../support/bytes.js';
 import { uniformFloats } from '../support/values.js';
 
 /** Every dtype, a scalar, an empty tensor and names that JSON has to escape. */
@@ -45,7 +46,7 @@ interface Described {
 function independentRead(file: Uint8Array): { tensors: Map<string, Described>; metadata: unknown; aligned: boolean } {
   let length = 0;
   for (let i = 7; i >= 0; i--) length = length * 256 + (file[i] ?? 0);
-  const text = Buffer.from(file.subarray(8, 8 + length)).toString('utf8');
+  const text = new TextDecoder().decode(file.subarray(8, 8 + length));
   expect(text.startsWith('{')).toBe(true);
   expect(text.trimEnd().endsWith('}')).toBe(true);
   const header = JSON.parse(text) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
@@ -89,16 +90,11 @@ describe('encodeSafetensors', () => {
     expect(tensors.get('int')?.bytes).toEqual([0x90, 0xee, 0xfe, 0xff]);
   });
 
-  it('reads a Node Buffer, whose slices are views, as any other bytes', () => {
-    const file = encodeSafetensors(TENSORS, METADATA);
-    expect(decodeSafetensors(Buffer.from(file), 'buffer')).toEqual(decodeSafetensors(file, 'buffer'));
-  });
-
   it('writes the bytes of the smallest file', () => {
     const file = encodeSafetensors({ a: { dtype: 'F32', shape: [], data: Float32Array.of(1) } });
     const header = '{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}   ';
-    expect([...file]).toEqual([56, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from(header), 0, 0, 0x80, 0x3f]);
-    expect([...encodeSafetensors({})]).toEqual([8, 0, 0, 0, 0, 0, 0, 0, ...Buffer.from('{}      ')]);
+    expect([...file]).toEqual([56, 0, 0, 0, 0, 0, 0, 0, ...utf8(header), 0, 0, 0x80, 0x3f]);
+    expect([...encodeSafetensors({})]).toEqual([8, 0, 0, 0, 0, 0, 0, 0, ...utf8('{}      ')]);
   });
 
   it('does not depend on the order in which tensors are given', () => {

@@ -1,6 +1,7 @@
 /** What `npm run full-size` runs: `<folder of the golden values> <network> ...`. */
 import process from 'node:process';
-import { pathToFileURL } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Device } from '../../engine/index.js';
 import '../../engine/ops/methods.js';
 import { requestGpuAdapter } from '../../node/adapter.js';
@@ -46,7 +47,7 @@ async function compared(golden: GoldenCase, device: Device): Promise<number> {
 }
 
 const [folder = '', ...names] = process.argv.slice(2);
-const group = loadGolden('full_size', pathToFileURL(`${folder}/`));
+const group = loadGolden('full_size', (path) => new Uint8Array(readFileSync(join(folder, path))));
 const { adapter, choice } = await requestGpuAdapter();
 print(`adapter ${choice.kind}: ${choice.driver}`);
 const device = await Device.create(adapter);

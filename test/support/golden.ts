@@ -10,13 +10,11 @@
  *
  * See `test/fixtures/README.md` for the format and for what each key means.
  */
-import { readFileSync } from 'node:fs';
+import { readFixture } from './read-fixture.js';
 
 /** The groups of golden values; each is `test/fixtures/<name>.json` with, unless all its values are single numbers, `<name>.bin`. */
 export type GoldenGroupName =
   'losses' | 'ops' | 'optim' | 'rmsprop' | 'nets' | 'models' | 'train' | 'mimae_step' | 'full_size' | 'attacks';
-
-const FIXTURES = new URL('../fixtures/', import.meta.url);
 
 /** One stored array (a scalar has shape `[]`), in C order. */
 export interface GoldenTensor {
@@ -108,17 +106,15 @@ export interface GoldenGroup {
 const loaded = new Map<GoldenGroupName, GoldenGroup>();
 
 /** Read one group of golden values (cached; the arrays are shared, so treat them as read-only). */
-export function loadGolden(name: GoldenGroupName, folder = FIXTURES): GoldenGroup {
+export function loadGolden(name: GoldenGroupName, read = readFixture): GoldenGroup {
   const known = loaded.get(name);
   if (known !== undefined) return known;
-  const manifest = asRecord(JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')), name);
-  const bytes = manifest['bin'] === undefined ? new Uint8Array() : readFileSync(new URL(`${name}.bin`, folder));
+  const manifest = asRecord(JSON.parse(new TextDecoder().decode(read(`${name}.json`))), name);
+  const bytes = manifest['bin'] === undefined ? new Uint8Array() : read(`${name}.bin`);
   if (bytes.byteLength !== asNumber(manifest['byteLength'] ?? 0, `${name}.byteLength`)) {
     throw new Error(`golden ${name}: ${name}.bin has ${bytes.byteLength} bytes, the manifest says otherwise`);
   }
-  // A copy, so that the typed views start at an aligned offset whatever the pool behind Node's Buffer is.
-  const bin = new Uint8Array(bytes).buffer;
-  const cases = asArray(manifest['cases'], `${name}.cases`).map((c) => parseCase(c, bin));
+  const cases = asArray(manifest['cases'], `${name}.cases`).map((c) => parseCase(c, bytes.buffer));
   const group: GoldenGroup = {
     name,
     cases,

@@ -1,10 +1,11 @@
 /** Every cut and many a damage of whole files: the readers give a typed error or a value, and nothing else. */
-import { deflateRawSync } from 'node:zlib';
+import { deflateSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
 import { FormatError } from '../../../engine/errors.js';
 import { isPyTorch, readPyTorch } from '../../../nn/index.js';
 import { isValue } from '../../../nn/pytorch/pickle.js';
 import { decodeSafetensors, encodeSafetensors } from '../../../nn/safetensors.js';
+import { latin1 } from '../../support/bytes.js';
 import { uniformFloats } from '../../support/values.js';
 import { fixture, pickleOf, tensorOps, text, torchFile, zipOf } from './made-files.js';
 
@@ -75,9 +76,9 @@ describe('a damaged file', () => {
   });
 
   it('of operations in any order is refused, or gives values', async () => {
-    const cases = Number(process.env['BULWARK_FUZZ_CASES'] ?? 2000);
-    const random = uniformFloats(cases * 40, Number(process.env['BULWARK_FUZZ_SEED'] ?? 1));
-    const codes = [...Buffer.from('N\x88K\x8a](}t)\x85\x86\x87aeus\x8f\x90\x91q\x94hRbQ01X\x93', 'latin1'), 0, 1, 2];
+    const cases = Number(import.meta.env['BULWARK_FUZZ_CASES'] ?? 2000);
+    const random = uniformFloats(cases * 40, Number(import.meta.env['BULWARK_FUZZ_SEED'] ?? 1));
+    const codes = [...latin1('N\x88K\x8a](}t)\x85\x86\x87aeus\x8f\x90\x91q\x94hRbQ01X\x93'), 0, 1, 2];
     for (let index = 0; index < cases; index++) {
       const operations = random.subarray(index * 40, index * 40 + 40);
       const bytes = Array.from(operations, (value) => codes[Math.floor(Math.abs(value) * codes.length)] ?? 0);
@@ -111,7 +112,7 @@ describe('a damaged file', () => {
   });
 
   it('that inflates to more than it says is stopped early', async () => {
-    const bomb = deflateRawSync(new Uint8Array(2 ** 24));
+    const bomb = deflateSync(new Uint8Array(2 ** 24));
     const file = zipOf([{ name: 'a/data.pkl', bytes: bomb, lie: { method: 8 } }]);
     await expect(readPyTorch(file, 'damaged')).rejects.toThrow(/unpacks to more than the \d+ bytes/);
   });

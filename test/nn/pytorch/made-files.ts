@@ -1,10 +1,11 @@
 /** Files for tests of the readers: fixtures by name, zip archives and pickles written byte by byte. */
-import { readFileSync } from 'node:fs';
-import { crc32, deflateRawSync } from 'node:zlib';
+import { deflateSync } from 'fflate';
+import { joined, latin1, utf8 } from '../../support/bytes.js';
+import { readFixture } from '../../support/read-fixture.js';
 
 /** The bytes of a file of `test/fixtures/pytorch/`. */
 export function fixture(name: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(readFileSync(new URL(`../../fixtures/pytorch/${name}`, import.meta.url)));
+  return readFixture(`pytorch/${name}`);
 }
 
 /** What PyTorch says of the fixtures. */
@@ -33,63 +34,65 @@ export interface MemberOptions {
   readonly lie?: { readonly size?: number; readonly crc?: number; readonly method?: number; readonly flags?: number };
 }
 
-const le = (bytes: number, value: number): Buffer => {
-  const buffer = Buffer.alloc(8);
-  buffer.writeBigUInt64LE(BigInt(value));
-  return buffer.subarray(0, bytes);
+const le = (bytes: number, value: number): Uint8Array => {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigUint64(0, BigInt(value), true);
+  return new Uint8Array(view.buffer, 0, bytes);
 };
+
+/** The checksum of ISO 3309, bit by bit. */
+function crc32(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}
 
 /** A zip archive. */
 export function zipOf(members: readonly MemberOptions[], comment = ''): Uint8Array<ArrayBuffer> {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
+  const parts: Uint8Array[] = [];
+  const directory: Uint8Array[] = [];
   let at = 0;
   for (const { name, bytes, deflated = false, zip64 = false, lie = {} } of members) {
-    const packed = deflated ? deflateRawSync(bytes) : Buffer.from(bytes);
+    const packed = deflated ? deflateSync(bytes) : bytes;
     const { size = bytes.length, crc = crc32(bytes), method = deflated ? 8 : 0, flags = 0 } = lie;
-    const text = Buffer.from(name);
-    const padding = Buffer.from('FB\x03\0ZZZ', 'latin1');
+    const text = utf8(name);
+    const padding = latin1('FB\x03\0ZZZ');
     const about = [le(2, flags), le(2, method), le(4, 0), le(4, crc)];
     // The local header's own sizes are 0, as writers leave them that do not know them yet.
-    const local = Buffer.concat([
-      Buffer.from('PK\x03\x04\0\0', 'latin1'),
-      ...about,
-      le(8, 0),
-      le(2, text.length),
-      le(2, 7),
-      text,
-      padding,
-    ]);
+    const local = joined([latin1('PK\x03\x04\0\0'), ...about, le(8, 0), le(2, text.length), le(2, 7), text, padding]);
     const extra = zip64
-      ? Buffer.concat([le(2, 1), le(2, 24), le(8, size), le(8, packed.length), le(8, at)])
-      : Buffer.alloc(0);
+      ? joined([le(2, 1), le(2, 24), le(8, size), le(8, packed.length), le(8, at)])
+      : new Uint8Array();
     const [small, place] = zip64
-      ? [Buffer.alloc(8, 255), Buffer.alloc(4, 255)]
-      : [Buffer.concat([le(4, packed.length), le(4, size)]), le(4, at)];
+      ? [new Uint8Array(8).fill(255), new Uint8Array(4).fill(255)]
+      : [joined([le(4, packed.length), le(4, size)]), le(4, at)];
     const lengths = [le(2, text.length), le(2, extra.length), le(2, 0)];
-    const signature = Buffer.from('PK\x01\x02\0\0\0\0', 'latin1');
-    directory.push(Buffer.concat([signature, ...about, small, ...lengths, le(2, 0), le(6, 0), place, text, extra]));
+    const signature = latin1('PK\x01\x02\0\0\0\0');
+    directory.push(joined([signature, ...about, small, ...lengths, le(2, 0), le(6, 0), place, text, extra]));
     parts.push(local, packed);
     at += local.length + packed.length;
   }
-  const listed = Buffer.concat(directory);
+  const listed = joined(directory);
   const counts = [le(2, members.length), le(2, members.length)];
   const end = [
-    Buffer.from('PK\x05\x06', 'latin1'),
+    latin1('PK\x05\x06'),
     le(4, 0),
     ...counts,
     le(4, listed.length),
     le(4, at),
     le(2, comment.length),
-    Buffer.from(comment),
+    utf8(comment),
   ];
-  return new Uint8Array(Buffer.concat([...parts, listed, ...end]));
+  return joined([...parts, listed, ...end]);
 }
 
 /** A pickle of protocol 2, of operations given as characters (codes and texts) and numbers (bytes). */
 export function pickleOf(...parts: readonly (string | number)[]): Uint8Array<ArrayBuffer> {
-  const bytes = parts.map((part) => (typeof part === 'number' ? [part] : [...Buffer.from(part, 'latin1')]));
-  return Uint8Array.from([0x80, 2, ...bytes.flat(), ...Buffer.from('.')]);
+  const bytes = parts.map((part) => (typeof part === 'number' ? [part] : [...latin1(part)]));
+  return Uint8Array.from([0x80, 2, ...bytes.flat(), ...latin1('.')]);
 }
 
 /** The operation that pushes a short text. */
@@ -101,11 +104,7 @@ export function torchFile(
   storages: Readonly<Record<string, Uint8Array>> = {},
 ): Uint8Array<ArrayBuffer> {
   const data = Object.entries(storages).map(([key, bytes]) => ({ name: `archive/data/${key}`, bytes }));
-  return zipOf([
-    { name: 'archive/data.pkl', bytes: pickle },
-    ...data,
-    { name: 'archive/version', bytes: Buffer.from('3\n') },
-  ]);
+  return zipOf([{ name: 'archive/data.pkl', bytes: pickle }, ...data, { name: 'archive/version', bytes: utf8('3\n') }]);
 }
 
 /** The operations of a tensor: of the storage '0' with `count` elements of a class such as FloatStorage. Numbers below 256. */

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ArgumentError, FormatError } from '../../../engine/errors.js';
 import { fromBfloat16, fromFloat16 } from '../../../engine/float16.js';
 import { isPyTorch, readPyTorch, stateDictOf, type PyTorchValue } from '../../../nn/index.js';
 import { isDict } from '../../../nn/pytorch/value.js';
 import type { SafetensorsTensor } from '../../../nn/safetensors.js';
+import { utf8 } from '../../support/bytes.js';
 import { EXPECTED, fixture, pickleOf, tensorOps, text, torchFile, zipOf, type MemberOptions } from './made-files.js';
 
 const DTYPES: Readonly<Record<string, string>> = {
@@ -79,7 +79,6 @@ describe('readPyTorch', () => {
     const shifted = new Uint8Array(file.length + 3);
     shifted.set(file, 3);
     expect(await valueOf(shifted.subarray(3))).toEqual(await valueOf(file));
-    expect(await valueOf(Buffer.from(file))).toEqual(await valueOf(file));
     const tensors = await tensorsOf('tiny.pt');
     tensors.get('w')?.data.fill(0 as never);
     expect(file).toEqual(fixture('tiny.pt'));
@@ -139,7 +138,6 @@ describe('a file that asks for something else than values', () => {
   it.each(refused)('is refused by the name: %s', async (name, message) => {
     await expect(readPyTorch(fixture(name), name)).rejects.toThrow(FormatError);
     await expect(readPyTorch(fixture(name), name)).rejects.toThrow(message);
-    expect(existsSync('bulwark-was-here')).toBe(false);
   });
 
   it.each([
@@ -276,7 +274,7 @@ describe('an archive', () => {
 
   it('may be deflated, have large sizes, a comment, or other members', async () => {
     const other = { name: 'a/.data/serialization_id', bytes: new Uint8Array(100) };
-    const order = { name: 'a/byteorder', bytes: Buffer.from('little') };
+    const order = { name: 'a/byteorder', bytes: utf8('little') };
     expect(await valueOf(zipOf([pickle]))).toBe(7);
     expect(
       await valueOf(
@@ -324,7 +322,7 @@ describe('an archive', () => {
     ['bytes that do not inflate', zipOf([{ ...pickle, lie: { method: 8 } }]), /does not inflate/],
     [
       'big numbers first',
-      zipOf([pickle, { name: 'a/byteorder', bytes: Buffer.from('big') }]),
+      zipOf([pickle, { name: 'a/byteorder', bytes: utf8('big') }]),
       /its byte order is 'big'; expected little/,
     ],
   ])('is refused: %s', async (_, bytes, message) => {

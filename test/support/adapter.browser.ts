@@ -1,0 +1,4 @@
+/** The browser's adapter. */
+export function testAdapter(): Promise<GPUAdapter | null> {
+  return navigator.gpu.requestAdapter();
+}
