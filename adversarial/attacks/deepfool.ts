@@ -12,7 +12,7 @@ import { formatShape } from '../../engine/shape.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
 import { checkCount } from '../check-count.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
-import type { HostedAttack } from './attack.js';
+import type { HostedAttack, Watched } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch } from './input-gradient.js';
 import { perImage, rowsOf } from './rows.js';
@@ -27,7 +27,7 @@ import { perImage, rowsOf } from './rows.js';
  */
 
 /** Options of {@link deepfool}; the range matters to the variant of torchattacks alone. */
-export interface DeepFoolOptions extends ClipOptions {
+export interface DeepFoolOptions extends ClipOptions, Watched {
   /**
    * 'original' unless told, the authors' code: from the class that the model gives, r += (distance + 1e-4) w / ||w|| until the class of
    * x + (1 + overshoot) r changes, not clipped. 'torchattacks': from the true class, a = clip(a + (1 + overshoot) distance w / ||w||), and
@@ -101,7 +101,11 @@ export async function deepfool(
   });
   let state = evaluated(() => keep(variant === 'original' ? zeros(x.shape, { device }) : add(x, 0)));
   let iterations = evaluated(() => keep(zeros([x.shape[0] ?? 0], { device, dtype: 'i32' })));
+  const show = (): void => {
+    if (options.onPoint) device.scope(() => options.onPoint?.(noGrad(device, () => imagesAt(state, x))));
+  };
   try {
+    show();
     for (let done = 0; done < maxIterations; done++) {
       options.signal?.throwIfAborted();
       const next = device.scope(() => {
@@ -110,6 +114,7 @@ export async function deepfool(
       });
       for (const each of [state, iterations]) each.dispose();
       ({ state, iterations } = next);
+      show();
       const left = await next.left.item().finally(() => {
         next.left.dispose();
       });
@@ -130,7 +135,7 @@ export async function deepfool(
  * it goes. Images of the variant 'original' are clipped to it in the end, and may be back on their own side then. Without a bound it is
  * how far images move that says something, not how many are fooled. Throws as `deepfool` does.
  */
-export function deepfoolAttack(options: Omit<DeepFoolOptions, 'signal'> = {}): HostedAttack {
+export function deepfoolAttack(options: Omit<DeepFoolOptions, 'signal' | keyof Watched> = {}): HostedAttack {
   const { clipMin: min, clipMax: max } = checkOptions(options);
   const { variant = 'torchattacks', overshoot = 0.02, maxIterations = 50 } = options;
   return {
