@@ -1,8 +1,9 @@
 import { signal } from '@preact/signals';
+import { SHIPPED_MODELS } from './models.js';
 
 /** A model of one's own: trained here, or dropped as a file. */
 export interface OwnModel {
-  /** What it is called where one chooses among models; no two share a title. */
+  /** What it is called where one chooses among models; no two models share a title. */
   readonly title: string;
   /** A safetensors file, whose metadata say what model it is of. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -12,11 +13,21 @@ export interface OwnModel {
 export const ownModels = signal<readonly OwnModel[]>([]);
 
 /** Adds a model, under a title that nothing else has: a number is appended where it must be. */
-export function addOwnModel({ title, bytes }: OwnModel): OwnModel {
-  const taken = new Set(ownModels.value.map((model) => model.title));
-  let name = title;
-  for (let count = 2; taken.has(name); count++) name = `${title} (${count})`;
-  const added = { title: name, bytes };
+export function addOwnModel(model: OwnModel): OwnModel {
+  const added = { title: freeTitle(model.title), bytes: model.bytes };
   ownModels.value = [...ownModels.value, added];
   return added;
+}
+
+/** A title, or where another model has it, the title with a number. */
+export function freeTitle(title: string): string {
+  const taken = new Set(modelTitles());
+  let name = title;
+  for (let count = 2; taken.has(name); count++) name = `${title} (${count})`;
+  return name;
+}
+
+/** The titles of all models, the shipped ones first. */
+export function modelTitles(): string[] {
+  return [...SHIPPED_MODELS, ...ownModels.value].map(({ title }) => title);
 }
