@@ -18,7 +18,7 @@ async function verdict(page: Page): Promise<string> {
   // What was just asked for begins in a task of its own.
   await page.waitForTimeout(50);
   await page.locator('section[aria-label="The models"][aria-busy=false]').waitFor();
-  return (await page.getByRole('status').textContent()) ?? '';
+  return (await page.getByRole('status').filter({ hasText: 'Of ' }).textContent()) ?? '';
 }
 
 async function axe(page: Page): Promise<void> {
@@ -32,7 +32,7 @@ async function shoot(page: Page, name: string): Promise<void> {
 }
 
 const slide = async (page: Page, value: string): Promise<void> => {
-  await page.getByRole('slider', { name: 'eps' }).fill(value);
+  await page.getByRole('slider', { name: 'How far a pixel may change' }).fill(value);
 };
 
 describe('the room Attack', () => {

@@ -29,7 +29,8 @@ export async function startPlayground(): Promise<Playground> {
     url: server.url,
     browser,
     open: async (room, options) => {
-      const context = await browser.newContext(options);
+      // In a bare environment Chromium's own is 'en-US@posix', which no user has and Intl refuses.
+      const context = await browser.newContext({ locale: 'en-US', ...options });
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => {

@@ -1,9 +1,9 @@
 /** What the room Attack knows and does: kept while one visits other rooms. */
 import { computed, effect, signal, untracked } from '@preact/signals';
-import { transfer, wrap, type Remote } from 'comlink';
-import { fetchBytes } from '../../fetch-bytes.js';
+import { wrap, type Remote } from 'comlink';
+import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
-import { addOwnModel, freeTitle, ownModels } from '../../own-models.js';
+import { addOwnModel, freeTitle } from '../../own-models.js';
 import { LARGEST_MODEL, tooLarge } from '../../worker/model-limit.js';
 import type { AttackWorker } from './attack-worker.js';
 import { ATTACKS, type AttackName, type AttackRequest, type Outcome } from './attacks.js';
@@ -63,7 +63,7 @@ function remote(): Remote<AttackWorker> {
     thread.addEventListener('error', (event) => {
       thread.terminate();
       running = undefined;
-      given.clear();
+      models.clear();
       problem.value = `The worker of this room failed: ${event.message || 'it could not be loaded'}. Try again.`;
       busy.value = false;
     });
@@ -72,26 +72,7 @@ function remote(): Remote<AttackWorker> {
   return running;
 }
 
-/** The models that the worker has. */
-const given = new Map<string, Promise<void>>();
-
-/** Sees to it that the worker has a model. */
-function give(title: string): Promise<void> {
-  const before = given.get(title);
-  if (before) return before;
-  const giving = bytesOf(title).then((bytes) => remote().addModel(title, bytes));
-  given.set(title, giving);
-  giving.catch(() => given.delete(title));
-  return giving;
-}
-
-async function bytesOf(title: string): Promise<Uint8Array<ArrayBuffer>> {
-  const shipped = SHIPPED_MODELS.find((model) => model.title === title);
-  if (shipped) return fetchBytes(shipped.file);
-  const own = ownModels.value.find((model) => model.title === title);
-  if (own) return own.bytes;
-  throw new Error(`There is no model '${title}'.`);
-}
+const models = new GivenModels((title, bytes) => remote().addModel(title, bytes));
 
 let started = false;
 
@@ -134,7 +115,7 @@ export async function catchUp(): Promise<void> {
   try {
     for (let next = wanted.value; next; next = wanted.value === next ? undefined : wanted.value) {
       try {
-        await Promise.all(next.titles.map(give));
+        await Promise.all(next.titles.map((title) => models.give(title)));
         const outcomes = await remote().attack(next.titles, next.request);
         shown.value = { ...next, outcomes };
         problem.value = undefined;
@@ -175,8 +156,6 @@ export async function takeModel(side: 0 | 1, file: File): Promise<void> {
   if (file.size > LARGEST_MODEL) throw new Error(tooLarge(file.name, file.size));
   const bytes = new Uint8Array(await file.arrayBuffer());
   const title = freeTitle(file.name);
-  const copy = bytes.slice();
-  await remote().addModel(title, transfer(copy, [copy.buffer]));
-  given.set(title, Promise.resolve());
+  await models.put(title, bytes);
   putModel(side, addOwnModel({ title, bytes }).title);
 }

@@ -1,0 +1,77 @@
+/** What the room Evaluate knows and does: kept while one visits other rooms. */
+import { signal } from '@preact/signals';
+import { proxy, wrap, type Remote } from 'comlink';
+import { GivenModels } from '../../given-models.js';
+import { SHIPPED_MODELS } from '../../models.js';
+import type { EvaluateWorker } from './evaluate-worker.js';
+import { noFindings, type EvaluationRequest, type Findings, type Progress } from './findings.js';
+
+/** The titles of the models to measure. */
+export const sides = signal<readonly [string, string]>([SHIPPED_MODELS[0].title, SHIPPED_MODELS[1].title]);
+export const images = signal(100);
+/** What the robust model was trained to withstand. */
+export const eps = signal(0.2);
+export const sanity = signal(false);
+
+/** What is measured, or was last. */
+export const request = signal<EvaluationRequest | undefined>(undefined);
+/** What was found, model by model. */
+export const findings = signal<readonly Findings[]>([]);
+/** While something is measured. */
+export const progress = signal<Progress | undefined>(undefined);
+/** How the last measurement ended. */
+export const ended = signal<'finished' | 'stopped' | undefined>(undefined);
+/** What went wrong, in a sentence. */
+export const problem = signal<string | undefined>(undefined);
+
+let running: { readonly thread: Worker; readonly remote: Remote<EvaluateWorker> } | undefined;
+const models = new GivenModels((title, bytes) => remote().addModel(title, bytes));
+
+function remote(): Remote<EvaluateWorker> {
+  if (!running) {
+    const thread = new Worker(new URL('./evaluate-worker.ts', import.meta.url), { type: 'module' });
+    thread.addEventListener('error', (event) => {
+      thread.terminate();
+      running = undefined;
+      models.clear();
+      progress.value = undefined;
+      problem.value = `The worker of this room failed: ${event.message || 'it could not be loaded'}. Try again.`;
+    });
+    running = { thread, remote: wrap<EvaluateWorker>(thread) };
+  }
+  return running.remote;
+}
+
+/** Measures what is chosen, unless something is being measured. */
+export async function measure(): Promise<void> {
+  if (progress.value) return;
+  const titles = [...new Set(sides.value)];
+  const asked = { titles, images: images.value, eps: eps.value, sanity: sanity.value };
+  [request.value, problem.value, ended.value] = [asked, undefined, undefined];
+  findings.value = titles.map(noFindings);
+  progress.value = { doing: 'loading the models', share: 0 };
+  try {
+    await Promise.all(titles.map((title) => models.give(title)));
+    const finished = await remote().measure(
+      document.baseURI,
+      asked,
+      proxy((found) => {
+        findings.value = findings.value.map((before) => (before.title === found.title ? found : before));
+      }),
+      proxy((now) => {
+        if (progress.value) progress.value = now;
+      }),
+    );
+    ended.value = finished ? 'finished' : 'stopped';
+  } catch (error) {
+    problem.value = error instanceof Error ? error.message : String(error);
+  } finally {
+    progress.value = undefined;
+  }
+}
+
+/** Ends what is being measured; what was found stays. */
+export async function stop(): Promise<void> {
+  if (progress.value) progress.value = { ...progress.value, doing: 'stopping' };
+  await remote().stop();
+}

@@ -1,0 +1,114 @@
+import AxeBuilder from '@axe-core/playwright';
+import { readFile } from 'node:fs/promises';
+import type { Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startPlayground, type Playground } from './playground.js';
+
+let playground: Playground;
+beforeAll(async () => {
+  playground = await startPlayground();
+});
+afterAll(() => playground.close());
+
+async function axe(page: Page): Promise<void> {
+  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+}
+
+/** Where `BULWARK_SHOTS` names a folder, a picture of the page. */
+async function shoot(page: Page, name: string): Promise<void> {
+  const folder = process.env['BULWARK_SHOTS'];
+  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+}
+
+async function download(page: Page, button: string): Promise<string> {
+  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: button }).click()]);
+  return readFile(await file.path(), 'utf8');
+}
+
+/** A proportion, as far as it is looked at. */
+interface Told {
+  readonly count: number;
+  readonly total: number;
+}
+
+interface Numbers {
+  readonly images: number;
+  readonly models: readonly {
+    readonly title: string;
+    readonly accuracies: Readonly<Record<string, Told>>;
+    readonly curve: readonly { readonly eps: number; readonly accuracy: Told }[];
+  }[];
+}
+
+describe('the room Evaluate', () => {
+  it('measures both models, shows what it finds as it finds it, and gives a report of the same numbers', async () => {
+    const { page, context } = await playground.open('evaluate', { colorScheme: 'light' });
+    await page.getByLabel('Test images').selectOption('20');
+    await page.getByRole('button', { name: 'Measure' }).click();
+    const table = page.getByRole('region', { name: 'Accuracies', exact: true });
+    await table.getByText('%').first().waitFor();
+    await page.getByText('Measured.').waitFor({ timeout: 60_000 });
+
+    const { images, models } = JSON.parse(await download(page, 'Download the numbers')) as Numbers;
+    expect(images).toBe(20);
+    expect(models.map(({ title }) => title)).toEqual(['Plain', 'MIMAE-AT']);
+    const html = await download(page, 'Download the report');
+    expect(html).toContain('<svg');
+    expect(html).not.toMatch(/<script|<link|src=|https?:/);
+    const said = await table.innerText();
+    await page.getByText('The numbers of the curve').click();
+    const curve = await page.getByRole('region', { name: 'Accuracies against eps' }).innerText();
+    const percent = ({ count, total }: Told): string => `${((100 * count) / total).toFixed(1)} % (`;
+    for (const { accuracies, curve: points } of models) {
+      expect(Object.keys(accuracies)).toEqual(['natural', 'fgsm', 'pgd-20']);
+      for (const accuracy of Object.values(accuracies)) {
+        expect(accuracy.total).toBe(20);
+        expect(said).toContain(percent(accuracy));
+        expect(html).toContain(percent(accuracy));
+      }
+      expect(points.map(({ eps }) => eps)).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5]);
+      // Without room to move it is the natural accuracy, at the table's radius the table's.
+      expect(points[0]?.accuracy).toEqual(accuracies['natural']);
+      expect(points[2]?.accuracy).toEqual(accuracies['pgd-20']);
+      for (const { accuracy } of points) expect(curve).toContain(percent(accuracy));
+    }
+    const [plain, robust] = models.map(({ accuracies }) => accuracies['pgd-20']?.count ?? NaN);
+    expect(robust).toBeGreaterThan((plain ?? NaN) + 5);
+    await axe(page);
+    await shoot(page, 'evaluate-light');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await axe(page);
+    const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+    expect(scrollWidth).toBe(clientWidth);
+    await shoot(page, 'evaluate-phone');
+
+    // Leaving the room and coming back loses nothing.
+    await page.getByRole('link', { name: 'Bench' }).click();
+    await page.getByRole('link', { name: 'Evaluate' }).click();
+    expect(await table.innerText()).toBe(said);
+    await context.close();
+    expect(playground.complaints()).toEqual([]);
+  });
+
+  it('stops when it is told to, keeps what it has, and can be started again', async () => {
+    const { page, context } = await playground.open('evaluate', { colorScheme: 'dark' });
+    await page.getByLabel('Test images').selectOption('1000');
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText('Measuring: MIMAE-AT: Natural').waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText('Stopped; what was found until then stays.').waitFor();
+    const table = page.getByRole('region', { name: 'Accuracies', exact: true });
+    expect(await table.innerText()).toContain('%');
+    expect(await table.innerText()).toContain('not yet');
+    await shoot(page, 'evaluate-dark');
+    await page.getByLabel('Test images').selectOption('20');
+    await page.getByRole('button', { name: 'Measure' }).click();
+    await page.getByText('Measuring: MIMAE-AT: FGSM').waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText('Stopped; what was found until then stays.').waitFor();
+    expect(await page.getByText('On 20 test images').count()).toBe(1);
+    await context.close();
+    expect(playground.complaints()).toEqual([]);
+  });
+});
