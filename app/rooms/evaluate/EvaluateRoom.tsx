@@ -10,7 +10,7 @@ import { reportHtml, reportJson } from './report.js';
 import { ended, eps, findings, images, measure, problem, progress, request, sanity, sides, stop } from './session.js';
 import './evaluate.css';
 
-const COUNTS = { 20: '20', 50: '50', 100: '100', 200: '200', 500: '500', 1000: '1000' };
+const COUNTS = { 10: '10', 20: '20', 50: '50', 100: '100', 200: '200', 500: '500', 1000: '1000' };
 
 /** The room where two models are measured: accuracies under attack, how they fall with eps, and whether to believe them. */
 export function EvaluateRoom() {
