@@ -36,12 +36,13 @@ const E2E = 'test/app/*.e2e.test.ts';
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 /** A project that runs the files of one kind in Node.js, on one adapter. */
-const project = (name: string, include: string[], exclude: string[] = []) => ({
+const project = (name: string, include: string[], exclude: string[] = [], globalSetup: string[] = []) => ({
   plugins: [wgslAsText],
   test: {
     name,
     include,
     exclude,
+    globalSetup,
     env: ['cpu', 'e2e'].includes(name) ? {} : { BULWARK_ADAPTER: name },
     ...TIMEOUTS,
   },
@@ -100,7 +101,7 @@ export default defineConfig({
       project('cpu', [CPU]),
       project('null', [NULL]),
       ...rows.flatMap((row) => {
-        if (row === 'chromium') return [chromium(), project('e2e', [E2E])];
+        if (row === 'chromium') return [chromium(), project('e2e', [E2E], [], ['test/app/build-playground.ts'])];
         const all = row !== 'swiftshader' || !rows.includes('chromium');
         return [project(row, all ? ['test/**/*.test.ts'] : BESIDE_CHROMIUM, [CPU, NULL, E2E, PAGE])];
       }),

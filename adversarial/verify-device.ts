@@ -207,12 +207,15 @@ const EVERY_CASE: readonly KernelCase[] = [
   METRICS,
 ];
 
+/** How many checks `verifyDevice` makes. */
+export const DEVICE_CHECKS = EVERY_CASE.length;
+
 /**
  * Runs every kernel on `device` and compares it with the CPU in float64: whether this GPU and its driver can be trusted with the
  * rest. Takes some seconds on a software adapter. An error of one kernel is a check that failed; it does not keep the others
  * from running.
  *
- * @param onCheck called with each check as it ends
+ * @param onCheck called with each check as it ends; what it throws ends the test
  */
 export function verifyDevice(device: Device, onCheck?: (check: KernelCheck) => void): Promise<KernelCheck[]> {
   return verifyKernels(device, EVERY_CASE, onCheck);

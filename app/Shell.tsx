@@ -1,11 +1,11 @@
 import { signal } from '@preact/signals';
 import type { ComponentType } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
-import { NoWebGPU } from './NoWebGPU.js';
+import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
+import { update } from './offline/keep.js';
 import { ROOMS, type Room } from './rooms.js';
 import { theme, type Theme } from './theme.js';
+import { lack, lookForAdapter } from './webgpu.js';
 import { Problem } from './widgets/Problem.js';
-import { adapterMissing } from './webgpu.js';
 
 const here = signal<Room>(roomOf(location.hash));
 addEventListener('hashchange', () => (here.value = roomOf(location.hash)));
@@ -17,8 +17,7 @@ function roomOf(hash: string): Room {
 /** The frame of the page: the way between the rooms, and the room that one is in. Without WebGPU, a page that says how to get it. */
 export function Shell() {
   const room = here.value;
-  const [missing, setMissing] = useState<string>();
-  useEffect(() => void adapterMissing().then(setMissing), []);
+  useEffect(() => void lookForAdapter(), []);
   useEffect(() => void (document.title = `${room.title} · bulwark playground`), [room]);
   return (
     <>
@@ -43,10 +42,11 @@ export function Shell() {
           </select>
         </label>
       </header>
+      <Update />
       <main id="room" tabIndex={-1}>
         <h1>{room.title}</h1>
         <p class="lead">{room.lead}</p>
-        {missing === undefined ? <Loaded key={room.id} room={room} /> : <NoWebGPU reason={missing} />}
+        {lack.value ? <Loaded key="lack" load={noWebGPU} /> : <Loaded key={room.id} load={room.load} />}
       </main>
     </>
   );
@@ -58,19 +58,42 @@ function skipToRoom(event: Event): void {
   document.getElementById('room')?.focus();
 }
 
-function Loaded({ room }: { readonly room: Room }) {
+const noWebGPU = async (): Promise<ComponentType> => (await import('./no-webgpu/NoWebGPU.js')).NoWebGPU;
+
+/** A part of the page that is loaded when it is shown. Where it cannot be, or fails, a sentence says so, and the rest of the page stays. */
+function Loaded({ load }: { readonly load: () => Promise<ComponentType> }) {
   const [Content, setContent] = useState<ComponentType>();
   const [problem, setProblem] = useState<string>();
+  const [failure] = useErrorBoundary() as readonly [unknown, () => void];
   useEffect(() => {
-    room.load().then(
+    load().then(
       (component) => setContent(() => component),
-      (error: unknown) => setProblem(`This room could not be loaded: ${String(error)}. Load the page again.`),
+      (error: unknown) => setProblem(`This room could not be loaded: ${textOf(error)}. Load the page again.`),
     );
-  }, [room]);
+  }, [load]);
+  if (failure !== undefined) return <Problem text={`This room failed: ${textOf(failure)}. Load the page again.`} />;
   return (
     <>
       <Problem text={problem} />
-      {Content ? <Content /> : <p role="status">Loading ...</p>}
+      {Content ? <Content /> : problem === undefined && <p role="status">Loading ...</p>}
     </>
+  );
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Says that there is a newer version of the page, and puts it in place when asked. */
+function Update() {
+  const reload = update.value;
+  return (
+    <div role="status" class="update-place">
+      {reload && (
+        <p class="update">
+          A newer version of this page is here. <button onClick={reload}>Reload</button>
+        </p>
+      )}
+    </div>
   );
 }

@@ -7,6 +7,7 @@ import { addDataCommand } from './commands/data.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
+import { addPlaygroundCommand } from './commands/playground.js';
 import { addPresetsCommand } from './commands/presets.js';
 import { addReproduceCommand } from './commands/reproduce.js';
 import { addSanityCommand } from './commands/sanity.js';
@@ -41,6 +42,7 @@ function buildProgram(context: Context, run: RunCommand): Command {
   addBenchCommand(program, run);
   addDemoCommand(program, run);
   addTuneCommand(program, run);
+  addPlaygroundCommand(program, run);
   addPresetsCommand(program, run);
   addSanityCommand(program, run);
   addReproduceCommand(program, run);

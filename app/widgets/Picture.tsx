@@ -5,7 +5,7 @@ export type Ramp = { readonly kind: 'gray' } | { readonly kind: 'difference'; re
 
 /** A picture of one channel (grey) or three (colour), each pixel a square. */
 export function Picture(props: {
-  /** What it shows, for those who do not see it; empty where the words beside it say so. */
+  /** What it shows, for those who do not see it; '' where words beside it say so. */
   readonly alt: string;
   /** Values [channels, height, width], row-major. */
   readonly pixels: Float32Array;
@@ -20,7 +20,7 @@ export function Picture(props: {
     const context = canvas.current?.getContext('2d');
     context?.putImageData(new ImageData(rgba(pixels, height * width, ramp), width, height), 0, 0);
   }, [pixels, height, width, ramp]);
-  const said = alt === '' ? { 'aria-hidden': true } : { role: 'img' as const, 'aria-label': alt };
+  const said = alt === '' ? ({ 'aria-hidden': true } as const) : ({ role: 'img', 'aria-label': alt } as const);
   return <canvas ref={canvas} class={`pixels ${props.class ?? ''}`} {...said} {...{ height, width }} />;
 }
 

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
-import { adversarialStep, mimaeAT, pgd } from '../../adversarial/index.js';
-import { Generator, adapterKey, tensor, tune, type Device, type Tuned, type Variant } from '../../engine/index.js';
-import { modelEntry, modelNamed } from '../../nn/index.js';
+import { takeTuningStep } from '../../adversarial/tuning-step.js';
+import { adapterKey, tune, type Tuned, type Variant } from '../../engine/index.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { variantFiles } from '../../node/variant-cache.js';
 import type { Context, RunCommand } from '../context.js';
@@ -43,7 +42,7 @@ async function tuneCommand(options: Options, context: Context): Promise<number> 
   const { device, choice } = await openComputingDevice(options.adapter);
   try {
     context.err(`${choice.kind}: ${choice.driver}`);
-    takeStep(device, options);
+    takeTuningStep(device, options);
     await device.sync();
     const known = Object.keys(device.variants.entries()).length;
     const count = device.variants.asked.length;
@@ -61,22 +60,6 @@ async function tuneCommand(options: Options, context: Context): Promise<number> 
   } finally {
     device.destroy();
   }
-}
-
-/** One MIMAE-AT step, which asks for everything that training will. */
-function takeStep(device: Device, { model: name, width, batch }: Options): void {
-  device.scope(() => {
-    const model = modelNamed(name, { device, generator: new Generator(0), options: { width } });
-    const shape = [batch, ...modelEntry(name).imageShape];
-    const size = shape.reduce((product, extent) => product * extent, 1);
-    const x = tensor(new Generator(1).uniform(size), { device, shape });
-    const labels = tensor(new Int32Array(batch), { device });
-    adversarialStep({
-      ...{ model, parameters: model.parameters(), objective: mimaeAT(), x, labels },
-      attack: (of, images, classes) => pgd(of, images, classes, { eps: 0.1, stepSize: 0.1, steps: 1 }),
-    });
-    model.dispose();
-  });
 }
 
 function nameOf(variant: Variant): string {

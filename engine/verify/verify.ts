@@ -19,7 +19,7 @@ export interface KernelCheck {
  * Runs each case once on `device` and compares it with the CPU in float64. An error of one kernel is a check that failed; it does
  * not keep the others from running.
  *
- * @param onCheck called with each check as it ends
+ * @param onCheck called with each check as it ends; what it throws ends the test
  */
 export async function verifyKernels(
   device: Device,

@@ -1,8 +1,8 @@
-import AxeBuilder from '@axe-core/playwright';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSafetensors, encodeSafetensors } from '../../nn/index.js';
+import { expectAccessible } from './accessible.js';
 import { startPlayground, type Playground } from './playground.js';
 
 const PLAIN = new URL('../../app/public/models/plain.safetensors', import.meta.url);
@@ -21,23 +21,13 @@ async function verdict(page: Page): Promise<string> {
   return (await page.getByRole('status').filter({ hasText: 'Of ' }).textContent()) ?? '';
 }
 
-async function axe(page: Page): Promise<void> {
-  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
-}
-
-/** Where `BULWARK_SHOTS` names a folder, a picture of the page. */
-async function shoot(page: Page, name: string): Promise<void> {
-  const folder = process.env['BULWARK_SHOTS'];
-  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
-}
-
 const slide = async (page: Page, value: string): Promise<void> => {
   await page.getByRole('slider', { name: 'How far a pixel may change' }).fill(value);
 };
 
 describe('the room Attack', () => {
   it('fools the plain model on most of the digits, and not the robust one', async () => {
-    const { page, context } = await playground.open('attack', { colorScheme: 'light' });
+    const { page, context } = await playground.open('attack');
     await page.getByText('Of the digit').waitFor();
     let count = 0;
     for (let digit = 0; digit < 10; digit++) {
@@ -47,14 +37,13 @@ describe('the room Attack', () => {
       if (/Plain now reads \d instead of/.test(said) && said.includes(`MIMAE-AT still reads ${digit}`)) count++;
     }
     expect(count).toBeGreaterThanOrEqual(7);
-    await axe(page);
-    await shoot(page, 'attack-light');
+    await expectAccessible(page, 'attack');
     await context.close();
     expect(playground.complaints()).toEqual([]);
   });
 
   it('goes by the slider, gives the same again, and keeps the example', async () => {
-    const { page, context } = await playground.open('attack', { colorScheme: 'dark' });
+    const { page, context } = await playground.open('attack');
     await page.getByText('Of the digit').waitFor();
     const first = await verdict(page);
     await slide(page, '0');
@@ -77,14 +66,12 @@ describe('the room Attack', () => {
     await page.getByText('Of kept.png').waitFor();
     const [, fooled] = /Plain now reads (\d)/.exec(first) ?? [];
     expect(await verdict(page)).toContain(`Of kept.png: Plain still reads ${fooled}`);
-    await axe(page);
-    await shoot(page, 'attack-dark');
     await context.close();
     expect(playground.complaints()).toEqual([]);
   });
 
   it('refuses what is no picture and no model in a sentence, and stays as it was', async () => {
-    const { page, context } = await playground.open('attack', { viewport: { width: 360, height: 740 } });
+    const { page, context } = await playground.open('attack');
     await page.getByText('Of the digit').waitFor();
     const before = await verdict(page);
     await page.getByText('Draw one, or take').click();
@@ -118,10 +105,7 @@ describe('the room Attack', () => {
     await drop.setInputFiles({ name: 'mine.safetensors', mimeType: '', buffer: whole });
     await page.getByText(/mine\.safetensors now reads/).waitFor();
     expect(await verdict(page)).toBe(before.replace('Plain', 'mine.safetensors'));
-    await axe(page);
-    const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
-    expect(scrollWidth).toBe(clientWidth);
-    await shoot(page, 'attack-phone');
+    await expectAccessible(page, 'attack-own');
     await context.close();
     expect(playground.complaints()).toEqual([]);
   });

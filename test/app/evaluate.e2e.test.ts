@@ -1,7 +1,7 @@
-import AxeBuilder from '@axe-core/playwright';
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectAccessible } from './accessible.js';
 import { startPlayground, type Playground } from './playground.js';
 
 let playground: Playground;
@@ -9,16 +9,6 @@ beforeAll(async () => {
   playground = await startPlayground();
 });
 afterAll(() => playground.close());
-
-async function axe(page: Page): Promise<void> {
-  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
-}
-
-/** Where `BULWARK_SHOTS` names a folder, a picture of the page. */
-async function shoot(page: Page, name: string): Promise<void> {
-  const folder = process.env['BULWARK_SHOTS'];
-  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
-}
 
 async function download(page: Page, button: string): Promise<string> {
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: button }).click()]);
@@ -42,7 +32,7 @@ interface Numbers {
 
 describe('the room Evaluate', () => {
   it('measures both models, shows what it finds as it finds it, and gives a report of the same numbers', async () => {
-    const { page, context } = await playground.open('evaluate', { colorScheme: 'light' });
+    const { page, context } = await playground.open('evaluate');
     await page.getByLabel('Test images').selectOption('10');
     await page.getByRole('button', { name: 'Measure' }).click();
     const table = page.getByRole('region', { name: 'Accuracies', exact: true });
@@ -74,14 +64,7 @@ describe('the room Evaluate', () => {
     }
     const [plain, robust] = models.map(({ accuracies }) => accuracies['pgd-20']?.count ?? NaN);
     expect(robust).toBeGreaterThan(plain ?? NaN);
-    await axe(page);
-    await shoot(page, 'evaluate-light');
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await page.setViewportSize({ width: 360, height: 740 });
-    await axe(page);
-    const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
-    expect(scrollWidth).toBe(clientWidth);
-    await shoot(page, 'evaluate-phone');
+    await expectAccessible(page, 'evaluate');
 
     // Leaving the room and coming back loses nothing.
     await page.getByRole('link', { name: 'Bench' }).click();
@@ -92,7 +75,7 @@ describe('the room Evaluate', () => {
   });
 
   it('stops when it is told to, keeps what it has, and can be started again', async () => {
-    const { page, context } = await playground.open('evaluate', { colorScheme: 'dark' });
+    const { page, context } = await playground.open('evaluate');
     await page.getByLabel('Test images').selectOption('1000');
     await page.getByRole('button', { name: 'Measure' }).click();
     await page.getByText('Measuring: MIMAE-AT: Natural').waitFor();
@@ -101,7 +84,6 @@ describe('the room Evaluate', () => {
     const table = page.getByRole('region', { name: 'Accuracies', exact: true });
     expect(await table.innerText()).toContain('%');
     expect(await table.innerText()).toContain('not yet');
-    await shoot(page, 'evaluate-dark');
     await page.getByLabel('Test images').selectOption('10');
     await page.getByRole('button', { name: 'Measure' }).click();
     await page.getByText('Measuring: MIMAE-AT: Natural').waitFor();

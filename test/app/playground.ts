@@ -1,36 +1,50 @@
 /** The built playground, served statically, in Chromium. */
-import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
-import { build } from 'vite';
 import { serveFolder, type FolderServer } from '../../node/serve-folder.js';
 import { findBrowser } from '../../scripts/browser.mjs';
-
-const APP = fileURLToPath(new URL('../../app/', import.meta.url));
-const BUILT = fileURLToPath(new URL('../../node_modules/.cache/playground/', import.meta.url));
+import { BUILT } from './build-playground.js';
 
 /** A browser and a server of the playground; one for each test file. */
 export interface Playground {
   readonly url: string;
+  readonly server: FolderServer;
   readonly browser: Browser;
-  /** A new page in a context of its own, at a room; errors of the page fail the test that opened it. */
+  /**
+   * A new page in a context of its own, at a room; errors of the page fail the test that opened it. Nothing is kept for offline use unless
+   * `serviceWorkers` allows it.
+   */
   open(room: string, options?: Parameters<Browser['newContext']>[0]): Promise<{ page: Page; context: BrowserContext }>;
   /** What the pages complained of since the last call: uncaught errors, and errors on the console. */
   complaints(): string[];
   close(): Promise<void>;
 }
 
-/** Builds the playground, serves it, and starts the browser. */
-export async function startPlayground(): Promise<Playground> {
-  await build({ configFile: `${APP}vite.config.ts`, logLevel: 'warn', build: { outDir: BUILT, emptyOutDir: true } });
-  const server: FolderServer = await serveFolder(BUILT);
-  const browser = await chromium.launch(findBrowser());
+/** Where a playground is other than usual. */
+export interface PlaygroundOptions {
+  /** What is served: the playground as it was built before the tests, unless told. */
+  readonly folder?: string;
+  /** Whether the browser has WebGPU, as it does unless told. */
+  readonly webgpu?: boolean;
+  /** Of the browser, beside the usual ones. */
+  readonly flags?: readonly string[];
+}
+
+/** Serves the playground, and starts the browser. */
+export async function startPlayground(options: PlaygroundOptions = {}): Promise<Playground> {
+  const { folder = BUILT, webgpu = true, flags = [] } = options;
+  const server = await serveFolder(folder);
+  const { args = [], ...launch } = findBrowser();
+  const usual = webgpu ? args : [...args.filter((arg) => !arg.includes('webgpu')), '--disable-features=WebGPU'];
+  const browser = await chromium.launch({ ...launch, args: [...usual, ...flags] });
   const complaints: string[] = [];
   return {
     url: server.url,
+    server,
     browser,
     open: async (room, options) => {
-      // In a bare environment Chromium's own is 'en-US@posix', which no user has and Intl refuses.
-      const context = await browser.newContext({ locale: 'en-US', ...options });
+      // Where the system names no language, Chromium would take one that Intl refuses.
+      const context = await browser.newContext({ locale: 'en-US', serviceWorkers: 'block', ...options });
+      context.setDefaultTimeout(20_000);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(String(error)));
       page.on('console', (message) => {

@@ -23,7 +23,7 @@ export function AttackRoom() {
   return (
     <>
       <Subjects />
-      <section class="panel controls" aria-label="The attack">
+      <section class="panel controls attack" aria-label="The attack">
         <Choice
           label="Attack"
           value={attack.value}

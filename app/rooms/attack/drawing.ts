@@ -123,21 +123,48 @@ function shares(start: number, end: number, count: number): (readonly [pixel: nu
 }
 
 /**
- * A picture of any kind, four bytes to a pixel (RGBA), as MNIST has it. Transparent is white, as paper. Where the edge is bright, dark is
- * taken to be the ink. One of 28 x 28 pixels is taken as it is, but for that.
+ * A picture of any kind, four bytes to a pixel (RGBA), as MNIST has it. Transparent is white, as paper. Where most of it is bright, dark is
+ * taken to be the ink; a frame is cut off. One of 28 x 28 pixels is taken as it is, but for that.
  */
 export function pictureAsMnist(rgba: Uint8ClampedArray, height: number, width: number): Float32Array {
-  const pixels = lightOnDark(toGray(rgba), height, width);
+  const gray = toGray(rgba);
+  const background = median(gray);
+  const pixels = background > 0.5 ? gray.map((value) => 1 - value) : gray;
   if (height === SIDE && width === SIDE) return pixels;
-  // Paper is not evenly bright: what differs little from the edge is background.
-  const edge = median(edgeOf(pixels, height, width));
-  const most = pixels.reduce((a, b) => Math.max(a, b), 0);
-  const span = Math.max(0.05, most - edge);
-  const stretched = pixels.map((value) => {
-    const share = (value - edge) / span;
-    return share < 0.25 ? 0 : Math.min(1, share);
-  });
+  const low = background > 0.5 ? 1 - background : background;
+  const inked = withoutFrame({ pixels: pixels.map((value) => Math.max(0, value - low)), height, width });
+  const most = inked.pixels.reduce((a, b) => Math.max(a, b), FAINTEST);
+  // Paper is not evenly bright: what differs little from most of it is background.
+  const stretched = inked.pixels.map((value) => (value < PAPER * most ? 0 : value / most));
   return asMnist({ pixels: stretched, height, width });
+}
+
+/** The faintest ink that is not made brighter than it is, and the share of the brightest up to which all is paper. */
+const [FAINTEST, PAPER] = [0.05, 0.25];
+
+/** Lines at an edge with more ink than this share are a frame. */
+const FRAME = 0.8;
+
+/** A picture whose outermost lines are blackened as long as they are nearly all ink. */
+function withoutFrame(picture: GrayPicture): GrayPicture {
+  const { height, width } = picture;
+  const pixels = picture.pixels.slice();
+  const edges: readonly (readonly [count: number, length: number, at: (line: number, along: number) => number])[] = [
+    [height, width, (line, along) => line * width + along],
+    [height, width, (line, along) => (height - 1 - line) * width + along],
+    [width, height, (line, along) => along * width + line],
+    [width, height, (line, along) => along * width + width - 1 - line],
+  ];
+  for (const [count, length, at] of edges) {
+    for (let line = 0; line < count; line++) {
+      const places = Array.from({ length }, (_, along) => at(line, along));
+      // Of the picture as it was: lines across each other share corners.
+      const inked = places.filter((place) => (picture.pixels[place] ?? 0) > DARK).length;
+      if (inked <= FRAME * length) break;
+      for (const place of places) pixels[place] = 0;
+    }
+  }
+  return { pixels, height, width };
 }
 
 /** Luminance on white paper, 0 to 1. */
@@ -145,17 +172,6 @@ function toGray(rgba: Uint8ClampedArray): Float32Array {
   return Float32Array.from({ length: rgba.length / 4 }, (_, i) => {
     const [red = 0, green = 0, blue = 0, alpha = 0] = rgba.subarray(4 * i, 4 * i + 4);
     return ((0.299 * red + 0.587 * green + 0.114 * blue) * alpha + 255 * (255 - alpha)) / (255 * 255);
-  });
-}
-
-function lightOnDark(pixels: Float32Array, height: number, width: number): Float32Array {
-  return median(edgeOf(pixels, height, width)) > 0.5 ? pixels.map((value) => 1 - value) : pixels;
-}
-
-function edgeOf(pixels: Float32Array, height: number, width: number): Float32Array {
-  return pixels.filter((_, i) => {
-    const [y, x] = [Math.floor(i / width), i % width];
-    return y === 0 || x === 0 || y === height - 1 || x === width - 1;
   });
 }
 

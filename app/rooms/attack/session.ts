@@ -4,6 +4,7 @@ import { wrap, type Remote } from 'comlink';
 import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
 import { addOwnModel, freeTitle } from '../../own-models.js';
+import { sentenceOf } from '../../sentence.js';
 import { LARGEST_MODEL, tooLarge } from '../../worker/model-limit.js';
 import type { AttackWorker } from './attack-worker.js';
 import { ATTACKS, type AttackName, type AttackRequest, type Outcome } from './attacks.js';
@@ -83,7 +84,7 @@ export async function start(): Promise<void> {
     try {
       digits.value = await remote().digits(document.baseURI);
     } catch (error) {
-      report(error);
+      problem.value = sentenceOf(error);
       busy.value = false;
       return;
     }
@@ -120,17 +121,13 @@ export async function catchUp(): Promise<void> {
         shown.value = { ...next, outcomes };
         problem.value = undefined;
       } catch (error) {
-        report(error);
+        problem.value = sentenceOf(error);
       }
     }
   } finally {
     catching = false;
     busy.value = false;
   }
-}
-
-function report(error: unknown): void {
-  problem.value = error instanceof Error ? error.message : String(error);
 }
 
 /** Attacks an image file from now on. Throws in a sentence where it is none; all is then as it was. */

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
 import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
+import { sentenceOf } from '../../sentence.js';
 import type { EvaluateWorker } from './evaluate-worker.js';
 import { noFindings, type EvaluationRequest, type Findings, type Progress } from './findings.js';
 
@@ -64,7 +65,7 @@ export async function measure(): Promise<void> {
     );
     ended.value = finished ? 'finished' : 'stopped';
   } catch (error) {
-    problem.value = error instanceof Error ? error.message : String(error);
+    problem.value = sentenceOf(error);
   } finally {
     progress.value = undefined;
   }
