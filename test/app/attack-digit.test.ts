@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackDigit } from '../../app/rooms/attack/attack-digit.js';
 import { ATTACKS, mostLikely, type AttackName, type AttackRequest } from '../../app/rooms/attack/attacks.js';
 import { firstOfEach, type ShippedDigit } from '../../app/rooms/attack/first-of-each.js';
+import { LARGEST_MODEL } from '../../app/worker/model-limit.js';
 import { ModelShelf } from '../../app/worker/model-shelf.js';
 import { balancedSubset } from '../../data/split.js';
 import type { Device } from '../../engine/index.js';
@@ -16,12 +17,13 @@ const EPS = 0.25;
 const MODELS = new URL('../../app/public/models/', import.meta.url);
 
 let device: Device;
+let shelf: ModelShelf;
 let plain: Module;
 let robust: Module;
 let digits: ShippedDigit[];
 beforeAll(async () => {
   device = await testDevice();
-  const shelf = new ModelShelf();
+  shelf = new ModelShelf();
   plain = shelf.add('Plain', await readFile(new URL('plain.safetensors', MODELS)), device);
   robust = shelf.add('MIMAE-AT', await readFile(new URL('mimae-at.safetensors', MODELS)), device);
   digits = firstOfEach(balancedSubset(await loadMnist('test'), 100));
@@ -83,5 +85,17 @@ describe('an attack on a digit of the page', () => {
       expect(distance).toBe(0);
       expect(mostLikely(after)).toBe(mostLikely(before));
     }
+  });
+
+  it('keeps the models that it has where another is refused', () => {
+    for (const [bytes, said] of [
+      [new Uint8Array(LARGEST_MODEL + 1), /^Plain: has 49 MiB; at most 48 MiB are taken\.$/],
+      [new Uint8Array(4), /^Plain: ends at byte 4/],
+    ] as const) {
+      expect(() => shelf.add('Plain', bytes, device)).toThrow(said);
+    }
+    expect(shelf.model('Plain', device)).toBe(plain);
+    expect(() => shelf.add('new', new Uint8Array(4), device)).toThrow(/^new: /);
+    expect(shelf.has('new')).toBe(false);
   });
 });

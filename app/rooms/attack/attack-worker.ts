@@ -3,12 +3,13 @@ import { expose } from 'comlink';
 import { shippedMnist } from '../../shipped-mnist.js';
 import { HeldDevice } from '../../worker/held-device.js';
 import { ModelShelf } from '../../worker/model-shelf.js';
+import { openDevice } from '../../worker/open-device.js';
 import { attackDigit } from './attack-digit.js';
 import type { AttackRequest, Outcome } from './attacks.js';
 import { decodePicture } from './decode-picture.js';
 import { firstOfEach, type ShippedDigit } from './first-of-each.js';
 
-const held = new HeldDevice();
+const held = new HeldDevice(openDevice);
 const shelf = new ModelShelf();
 
 const worker = {
@@ -17,7 +18,10 @@ const worker = {
 
   /** Takes a model, so that it can be attacked by its title; throws as `ModelShelf.add` does. */
   addModel: (title: string, bytes: Uint8Array): Promise<void> =>
-    held.use((device) => Promise.resolve(void shelf.add(title, bytes, device))),
+    held.use((device) => {
+      shelf.add(title, bytes, device);
+      return Promise.resolve();
+    }),
 
   /** Attacks models by their titles, one after another. */
   attack: (titles: readonly string[], request: AttackRequest): Promise<readonly Outcome[]> =>
@@ -29,13 +33,6 @@ const worker = {
 
   /** A picture as MNIST has it; throws in a sentence where it is none. */
   picture: decodePicture,
-
-  /** Loses the device, as drivers do: what is asked next has to open another. For tests. */
-  lose: (): Promise<void> =>
-    held.use(async ({ gpu }) => {
-      gpu.destroy();
-      await gpu.lost;
-    }),
 };
 
 /** What the room's page calls. */
