@@ -109,6 +109,7 @@ describe('the room Attack', () => {
 
   it('takes what is drawn, by pointer and by keys', async () => {
     const pad = page.getByRole('application', { name: 'Drawing pad' });
+    await pad.scrollIntoViewIfNeeded();
     const box = await pad.boundingBox();
     if (!box) throw new Error('the pad is not there');
     await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.15);
