@@ -43,6 +43,9 @@ function remote(): Remote<EvaluateWorker> {
   return running.remote;
 }
 
+/** Whether to stop was asked for before there was something to stop. */
+let stopping = false;
+
 /** Measures what is chosen, unless something is being measured. */
 export async function measure(): Promise<void> {
   if (progress.value) return;
@@ -50,19 +53,22 @@ export async function measure(): Promise<void> {
   const asked = { titles, images: images.value, eps: eps.value, sanity: sanity.value };
   [request.value, problem.value, ended.value] = [asked, undefined, undefined];
   findings.value = titles.map(noFindings);
+  stopping = false;
   progress.value = { doing: 'loading the models', share: 0 };
   try {
     await Promise.all(titles.map((title) => models.give(title)));
-    const finished = await remote().measure(
-      document.baseURI,
-      asked,
-      proxy((found) => {
-        findings.value = findings.value.map((before) => (before.title === found.title ? found : before));
-      }),
-      proxy((now) => {
-        if (progress.value) progress.value = now;
-      }),
-    );
+    const finished =
+      !stopping &&
+      (await remote().measure(
+        document.baseURI,
+        asked,
+        proxy((found) => {
+          findings.value = findings.value.map((before) => (before.title === found.title ? found : before));
+        }),
+        proxy((now) => {
+          if (progress.value && !stopping) progress.value = now;
+        }),
+      ));
     ended.value = finished ? 'finished' : 'stopped';
   } catch (error) {
     problem.value = sentenceOf(error);
@@ -73,6 +79,7 @@ export async function measure(): Promise<void> {
 
 /** Ends what is being measured; what was found stays. */
 export async function stop(): Promise<void> {
+  stopping = true;
   if (progress.value) progress.value = { ...progress.value, doing: 'stopping' };
   await remote().stop();
 }
