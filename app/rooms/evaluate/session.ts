@@ -43,8 +43,8 @@ function remote(): Remote<EvaluateWorker> {
   return running.remote;
 }
 
-/** Whether to stop was asked for before there was something to stop. */
-let stopping = false;
+/** Says that the measurement under way is to stop, also before its worker has anything to stop. */
+let stopping = new AbortController();
 
 /** Measures what is chosen, unless something is being measured. */
 export async function measure(): Promise<void> {
@@ -53,12 +53,13 @@ export async function measure(): Promise<void> {
   const asked = { titles, images: images.value, eps: eps.value, sanity: sanity.value };
   [request.value, problem.value, ended.value] = [asked, undefined, undefined];
   findings.value = titles.map(noFindings);
-  stopping = false;
+  stopping = new AbortController();
+  const { signal: stopped } = stopping;
   progress.value = { doing: 'loading the models', share: 0 };
   try {
     await Promise.all(titles.map((title) => models.give(title)));
     const finished =
-      !stopping &&
+      !stopped.aborted &&
       (await remote().measure(
         document.baseURI,
         asked,
@@ -66,7 +67,7 @@ export async function measure(): Promise<void> {
           findings.value = findings.value.map((before) => (before.title === found.title ? found : before));
         }),
         proxy((now) => {
-          if (progress.value && !stopping) progress.value = now;
+          if (progress.value && !stopped.aborted) progress.value = now;
         }),
       ));
     ended.value = finished ? 'finished' : 'stopped';
@@ -79,7 +80,7 @@ export async function measure(): Promise<void> {
 
 /** Ends what is being measured; what was found stays. */
 export async function stop(): Promise<void> {
-  stopping = true;
+  stopping.abort();
   if (progress.value) progress.value = { ...progress.value, doing: 'stopping' };
   await remote().stop();
 }
