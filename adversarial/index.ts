@@ -1,6 +1,6 @@
 /** Attacks, objectives, training and evaluation. */
 export { accuracyCurve, type AccuracyCurve, type AccuracyCurveOptions } from './accuracy-curve.js';
-export type { Attack, AttackRandom, HostedAttack, HostedRun, RecordedAttack } from './attacks/attack.js';
+export type { Attack, AttackRandom, HostedAttack, HostedRun, RecordedAttack, Watched } from './attacks/attack.js';
 export {
   apgd,
   apgdAttack,

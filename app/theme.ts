@@ -1,4 +1,4 @@
-import { effect, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 
 /** Dark or light, or as the system has it. */
 export type Theme = 'system' | 'light' | 'dark';
@@ -7,6 +7,16 @@ const KEY = 'bulwark-theme';
 
 /** The chosen theme; kept in the browser. */
 export const theme = signal<Theme>(stored());
+
+/** Whether the system is dark. */
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const systemIsDark = signal(dark.matches);
+dark.addEventListener('change', ({ matches }) => (systemIsDark.value = matches));
+
+/** The theme that is seen: for what is drawn rather than styled. */
+export const seenTheme = computed(() =>
+  theme.value === 'system' ? (systemIsDark.value ? 'dark' : 'light') : theme.value,
+);
 
 effect(() => {
   document.documentElement.style.colorScheme = theme.value === 'system' ? 'light dark' : theme.value;

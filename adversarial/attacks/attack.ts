@@ -12,6 +12,15 @@ export interface AttackRandom {
   readonly samples?: Tensor | undefined;
 }
 
+/** What a caller sees of an attack on its way. */
+export interface Watched {
+  /**
+   * Called with each point of the attack, of the images' shape: where it starts, then where each step leads. The attack frees them:
+   * to keep one, copy it. Within a compiled function it is called when that is captured alone.
+   */
+  readonly onPoint?: ((point: Tensor) => void) | undefined;
+}
+
 /** What an attack that runs from the host gets besides. */
 export interface HostedRun extends AttackRandom {
   /** Ends the attack between two of its steps; it then rejects with the signal's reason. */

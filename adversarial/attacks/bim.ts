@@ -1,12 +1,12 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { RecordedAttack } from './attack.js';
+import type { RecordedAttack, Watched } from './attack.js';
 import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
-import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type PgdOptions } from './pgd.js';
+import { checkPgdOptions, pgd, pgdSettings, pgdWarnings, type BatchOptions, type PgdOptions } from './pgd.js';
 
 /** Options of {@link bim}. */
-export interface BimOptions extends ClipOptions {
+export interface BimOptions extends ClipOptions, Watched {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
   /** eps / 4 unless told. */
@@ -28,7 +28,7 @@ export function bim(model: Model, x: Tensor, labels: Tensor, options: BimOptions
 }
 
 /** {@link bim} with settings, which are checked at once; throws as it does. */
-export function bimAttack(options: Omit<BimOptions, 'targets'>): RecordedAttack {
+export function bimAttack(options: Omit<BimOptions, BatchOptions>): RecordedAttack {
   const settings = asPgd(options);
   checkPgdOptions('bim', settings);
   return {

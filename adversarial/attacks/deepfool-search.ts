@@ -57,7 +57,11 @@ export async function searchDeepFool(
   });
   let state = evaluated(() => keep(variant === 'original' ? zeros(x.shape, { device }) : add(x, 0)));
   let iterations = evaluated(() => keep(zeros([x.shape[0] ?? 0], { device, dtype: 'i32' })));
+  const show = (): void => {
+    if (options.onPoint) device.scope(() => options.onPoint?.(noGrad(device, () => imagesAt(state, x))));
+  };
   try {
+    show();
     for (let done = 0; done < maxIterations; done++) {
       options.signal?.throwIfAborted();
       const next = device.scope(() => {
@@ -66,6 +70,7 @@ export async function searchDeepFool(
       });
       for (const each of [state, iterations]) each.dispose();
       ({ state, iterations } = next);
+      show();
       const left = await next.left.item().finally(() => {
         next.left.dispose();
       });

@@ -4,7 +4,7 @@ import { clamp } from '../../engine/ops/elementwise.js';
 import { type Tensor } from '../../engine/tensor.js';
 import { checkCount } from '../check-count.js';
 import { type Model } from '../model.js';
-import type { HostedAttack } from './attack.js';
+import type { HostedAttack, Watched } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch } from './input-gradient.js';
 
@@ -18,7 +18,7 @@ import { checkBatch } from './input-gradient.js';
  */
 
 /** Options of {@link deepfool}; the range matters to the variant of torchattacks alone. */
-export interface DeepFoolOptions extends ClipOptions {
+export interface DeepFoolOptions extends ClipOptions, Watched {
   /**
    * 'original' unless told, the authors' code: from the class that the model gives, r += (distance + 1e-4) w / ||w|| until the class of
    * x + (1 + overshoot) r changes, not clipped. 'torchattacks': from the true class, a = clip(a + (1 + overshoot) distance w / ||w||), and
@@ -68,7 +68,7 @@ export async function deepfool(
  * it goes. Images of the variant 'original' are clipped to it in the end, and may be back on their own side then. Without a bound it is
  * how far images move that says something, not how many are fooled. Throws as `deepfool` does.
  */
-export function deepfoolAttack(options: Omit<DeepFoolOptions, 'signal'> = {}): HostedAttack {
+export function deepfoolAttack(options: Omit<DeepFoolOptions, 'signal' | keyof Watched> = {}): HostedAttack {
   const { clipMin: min, clipMax: max } = checkOptions(options);
   const { variant = 'torchattacks', overshoot = 0.02, maxIterations = 50 } = options;
   return {

@@ -1,12 +1,12 @@
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { AttackRandom, RecordedAttack } from './attack.js';
+import type { AttackRandom, RecordedAttack, Watched } from './attack.js';
 import { partOf, type ClipOptions } from './ball.js';
 import type { AttackLoss } from './input-gradient.js';
 import { checkPgdOptions, pgd, pgdSettings, type BatchOptions, type PgdOptions } from './pgd.js';
 
 /** Options of {@link ffgsm}. */
-export interface FfgsmOptions extends ClipOptions, Partial<AttackRandom> {
+export interface FfgsmOptions extends ClipOptions, Partial<AttackRandom>, Watched {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
   /** 1.25 eps unless told, as published. */

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../engine/tensor.js';
 import { inEvalMode, type Model } from '../model.js';
-import type { RecordedAttack } from './attack.js';
+import type { RecordedAttack, Watched } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
 import { linfStep } from './linf.js';
@@ -15,7 +15,7 @@ import { targetedCrossEntropy } from './losses.js';
  */
 
 /** Options of {@link fgsm}. */
-export interface FgsmOptions extends ClipOptions {
+export interface FgsmOptions extends ClipOptions, Watched {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
   /** What the step raises; unless told the cross-entropy, or `targetedCrossEntropy` where there are targets. */
@@ -40,13 +40,15 @@ export function fgsm(model: Model, x: Tensor, labels: Tensor, options: FgsmOptio
   return x.device.scope(() =>
     inEvalMode(model, () => {
       const gradient = inputGradient(model, x, labels, loss);
-      return linfStep(x, gradient, x, { eps, stepSize: eps, ...clip });
+      const end = linfStep(x, gradient, x, { eps, stepSize: eps, ...clip });
+      for (const point of [x, end]) options.onPoint?.(point);
+      return end;
     }),
   );
 }
 
 /** {@link fgsm} with settings, which are checked at once; throws as it does. */
-export function fgsmAttack(options: Omit<FgsmOptions, 'targets'>): RecordedAttack {
+export function fgsmAttack(options: Omit<FgsmOptions, 'targets' | keyof Watched>): RecordedAttack {
   checkBall('fgsm', options.eps, options);
   return {
     settings: { attack: 'fgsm', norm: 'linf', eps: options.eps },

@@ -9,7 +9,7 @@ import { Tensor } from '../../engine/tensor.js';
 import { checkCount } from '../check-count.js';
 import { misclassified, targetedMisclassified } from '../criteria.js';
 import { inEvalMode, type Model } from '../model.js';
-import type { Attack, AttackRandom, RecordedAttack } from './attack.js';
+import type { Attack, AttackRandom, RecordedAttack, Watched } from './attack.js';
 import { checkBall, checkLength, type BallStep, type ClipOptions, type Norm } from './ball.js';
 import { checkBits, gridSteps, onGrid } from './grid.js';
 import { checkBatch, inputGradient, sampleCrossEntropy, type AttackLoss } from './input-gradient.js';
@@ -53,7 +53,7 @@ export interface PgdBudget {
 }
 
 /** Options of {@link pgd}. */
-export interface PgdOptions extends PgdBudget, ClipOptions, Partial<AttackRandom> {
+export interface PgdOptions extends PgdBudget, ClipOptions, Partial<AttackRandom>, Watched {
   /** The ball's norm; 'linf' unless told. */
   readonly norm?: Norm;
   /** 'uniform' unless told. */
@@ -72,7 +72,7 @@ export interface PgdOptions extends PgdBudget, ClipOptions, Partial<AttackRandom
 }
 
 /** What the options of an attack with settings leave out: what belongs to one batch. */
-export type BatchOptions = keyof AttackRandom | 'targets';
+export type BatchOptions = keyof AttackRandom | keyof Watched | 'targets';
 
 /**
  * Adversarial versions of images `x` `[m, ...]` (f32, in the range of the data) with classes `labels` (i32 `[m]`), by projected
@@ -126,7 +126,7 @@ export function ascend(
   options: Omit<PgdOptions, 'eps' | 'stepSize'>,
 ): Tensor {
   const { device } = x;
-  const { start, targets, norm = 'linf', restarts = 1, steps, quantize } = options;
+  const { start, targets, norm = 'linf', restarts = 1, steps, quantize, onPoint } = options;
   const { loss = targets ? targetedCrossEntropy(targets) : sampleCrossEntropy } = options;
   const criterion = targets ? targetedMisclassified(targets) : misclassified;
   const rounded = (point: Tensor, images: Tensor): Tensor =>
@@ -145,9 +145,11 @@ export function ascend(
       const starts = startsOf(x, step, options);
       const climb = (number: number): Tensor => {
         let point = noGrad(device, () => rounded(starts(number), x));
+        onPoint?.(point);
         for (let taken = 0; taken < steps; taken++) {
           const from = point;
           point = next(from, x, labels);
+          onPoint?.(point);
           if (from !== x && from !== start) from.dispose();
         }
         return point;

@@ -4,14 +4,14 @@ import { add, clamp, mul, sign } from '../../engine/ops/elementwise.js';
 import { randn } from '../../engine/ops/random.js';
 import type { Tensor } from '../../engine/tensor.js';
 import type { Model } from '../model.js';
-import type { AttackRandom, RecordedAttack } from './attack.js';
+import type { AttackRandom, RecordedAttack, Watched } from './attack.js';
 import { checkBall, type ClipOptions } from './ball.js';
 import { checkBatch, type AttackLoss } from './input-gradient.js';
 import { pgd, type BatchOptions } from './pgd.js';
 import { perSample } from './rows.js';
 
 /** Options of {@link rfgsm}. */
-export interface RfgsmOptions extends ClipOptions, Partial<AttackRandom> {
+export interface RfgsmOptions extends ClipOptions, Partial<AttackRandom>, Watched {
   /** Radius of the Linf ball, in units of the data: 8 / 255, not 8. */
   readonly eps: number;
   /**
@@ -41,7 +41,7 @@ export function rfgsm(model: Model, x: Tensor, labels: Tensor, options: RfgsmOpt
   const { eps, stepSize, steps, clipMin, clipMax, definition } = resolved(options);
   checkBatch('rfgsm', x, labels);
   const { device } = x;
-  const { loss, targets, start: given } = options;
+  const { loss, targets, start: given, onPoint } = options;
   return device.scope(() => {
     const start =
       given ??
@@ -50,9 +50,12 @@ export function rfgsm(model: Model, x: Tensor, labels: Tensor, options: RfgsmOpt
         return clamp(add(x, mul(direction, stepSize)), { min: clipMin, max: clipMax });
       });
     const length = definition === 'tramer' ? eps - stepSize : stepSize;
-    if (length === 0) return start;
+    if (length === 0) {
+      onPoint?.(start);
+      return start;
+    }
     const aim = { ...(loss && { loss }), ...(targets && { targets }) };
-    return pgd(model, x, labels, { eps, stepSize: length, steps, start, clipMin, clipMax, ...aim });
+    return pgd(model, x, labels, { eps, stepSize: length, steps, start, clipMin, clipMax, onPoint, ...aim });
   });
 }
 

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { theme } from '../theme.js';
+import { seenTheme } from '../theme.js';
 
 /** One line of a chart. */
 export interface Series {
@@ -24,7 +24,7 @@ export function LineChart(props: {
   const plot = useRef<uPlot | null>(null);
   const { label, x, xName, series, range, height = 220 } = props;
   const names = series.map(({ name }) => name).join('\n');
-  const chosen = theme.value;
+  const chosen = seenTheme.value;
   // A new chart for other lines or other colours; its data follow below.
   useEffect(() => {
     const { current } = host;
@@ -37,9 +37,13 @@ export function LineChart(props: {
         width: current.clientWidth || 320,
         height,
         cursor: { show: false },
-        legend: { live: false },
+        // The caption names a single line.
+        legend: { live: false, show: names.includes('\n') },
         scales: { x: { time: false }, y: range ? { range: [...range] } : {} },
-        axes: [{ ...axis }, { ...axis, size: 60 }],
+        axes: [
+          { ...axis, size: 30 },
+          { ...axis, size: 60 },
+        ],
         series: [
           { label: xName },
           ...names.split('\n').map((name, index) => ({

@@ -139,11 +139,9 @@ describe('the train room', () => {
 
   it('hands its model to the attack room', async () => {
     await page.getByRole('link', { name: 'Attack' }).click();
-    const plain = page.getByRole('region', { name: 'Plain', exact: true });
-    await plain.locator('.verdict').waitFor();
-    await plain.getByText('The model').click();
-    await plain.getByLabel('One that was trained here').selectOption('trained here, mimae-at, step 120');
-    await page.getByRole('region', { name: 'trained here, mimae-at, step 120' }).waitFor();
+    await page.getByText('Of the digit').waitFor({ timeout: LONG });
+    await page.getByRole('combobox', { name: 'First model' }).selectOption('trained here, mimae-at, step 120');
+    await page.getByRole('status').filter({ hasText: 'trained here, mimae-at, step 120' }).waitFor();
     await page.getByRole('link', { name: 'Train' }).click();
     await page.getByText(/^finished: step 120/).waitFor();
   });

@@ -1,119 +1,158 @@
-/** What the attack room remembers while the page lasts: the choices, the models, and what became of the image. */
-import { batch, effect, signal } from '@preact/signals';
-import { wrap } from 'comlink';
-import { fetchBytes } from '../../fetch-bytes.js';
-import { Latest } from '../../latest.js';
+/** What the room Attack knows and does: kept while one visits other rooms. */
+import { computed, effect, signal, untracked } from '@preact/signals';
+import { wrap, type Remote } from 'comlink';
+import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
+import { addOwnModel, freeTitle } from '../../own-models.js';
 import { sentenceOf } from '../../sentence.js';
-import { shippedMnist } from '../../shipped-mnist.js';
-import type { AttackOutcome, AttackService } from './attack-worker.js';
-import type { AttackName } from './attacks.js';
+import { LARGEST_MODEL, tooLarge } from '../../worker/model-limit.js';
+import type { AttackWorker } from './attack-worker.js';
+import { ATTACKS, type AttackName, type AttackRequest, type Outcome } from './attacks.js';
+import type { ShippedDigit } from './first-of-each.js';
+import { PAD, asMnist } from './drawing.js';
 
-/** An image to attack. */
-export interface Specimen {
-  readonly title: string;
-  /** [28, 28], in [0, 1]. */
+/** What is attacked. */
+export interface Subject {
+  /** As a sentence has it: 'the digit 7', 'what you drew'. */
+  readonly name: string;
   readonly pixels: Float32Array;
-  /** What it is, where that is known. */
+  /** What it shows, where that is known. */
   readonly label: number | undefined;
 }
 
-/** A place for a model, of which there are two. */
-export interface Side {
-  readonly id: 'plain' | 'robust';
-  readonly title: string;
-  /** How it was trained, where that is known. */
-  readonly command: string | undefined;
-}
-
-/** The radius that shows most: the plain model is fooled, the robust one is not. */
-export const DEFAULT_EPS = 0.25;
+/** The digits of the page's own, once they are there. */
+export const digits = signal<readonly ShippedDigit[]>([]);
+export const subject = signal<Subject | undefined>(undefined);
+/** The drawing pad: PAD x PAD values; a new array after each change. */
+export const pad = signal(new Float32Array(PAD * PAD));
 
 export const attack = signal<AttackName>('pgd');
-export const eps = signal(DEFAULT_EPS);
-export const steps = signal(20);
-/** The ten digits of the page. */
-export const digits = signal<readonly Specimen[]>([]);
-export const specimen = signal<Specimen | undefined>(undefined);
-export const sides = signal<readonly Side[]>(SHIPPED_MODELS.map(({ id, title, command }) => ({ id, title, command })));
-export const outcomes = signal<Readonly<Record<string, AttackOutcome | undefined>>>({});
-/** The image that the outcomes are of. */
-export const shown = signal<Specimen | undefined>(undefined);
+/** A little over the 0.2 that the robust model was trained for: there all ten digits fool the plain one. */
+export const eps = signal(0.25);
+export const steps = signal<number>(ATTACKS.pgd.steps);
+/** The titles of the models side by side. */
+export const sides = signal<readonly [string, string]>([SHIPPED_MODELS[0].title, SHIPPED_MODELS[1].title]);
+
+/** The last attack that came to its end, with what it was asked. */
+export const shown = signal<
+  | {
+      readonly subject: Subject;
+      readonly request: AttackRequest;
+      readonly titles: readonly string[];
+      readonly outcomes: readonly Outcome[];
+    }
+  | undefined
+>(undefined);
+/** Whether an attack is under way, or about to be. */
 export const busy = signal(true);
+/** What went wrong, in a sentence. */
 export const problem = signal<string | undefined>(undefined);
 
-const worker = wrap<AttackService>(
-  new Worker(new URL('attack-worker.ts', import.meta.url), { type: 'module', name: 'attack' }),
-);
+const wanted = computed(() => {
+  const { value } = subject;
+  if (!value) return undefined;
+  const { pixels, label } = value;
+  const request = { attack: attack.value, eps: eps.value, steps: steps.value, pixels, label };
+  return { subject: value, titles: sides.value, request };
+});
 
-/** Loads the digits and the models; once. */
-async function begin(): Promise<void> {
-  const test = await shippedMnist('test');
-  const labels = Array.from(test.labels);
-  const found = Array.from({ length: test.classes }, (_, digit): Specimen => {
-    const { images } = test.gather([labels.indexOf(digit)]);
-    return { title: String(digit), pixels: images, label: digit };
-  });
-  digits.value = found;
-  for (const { id, file } of SHIPPED_MODELS) await worker.load(id, await fetchBytes(file), file);
-  ready.value = true;
-  specimen.value ??= found[7];
+let running: Remote<AttackWorker> | undefined;
+
+function remote(): Remote<AttackWorker> {
+  if (!running) {
+    const thread = new Worker(new URL('./attack-worker.ts', import.meta.url), { type: 'module' });
+    thread.addEventListener('error', (event) => {
+      thread.terminate();
+      running = undefined;
+      models.clear();
+      problem.value = `The worker of this room failed: ${event.message || 'it could not be loaded'}. Try again.`;
+      busy.value = false;
+    });
+    running = wrap<AttackWorker>(thread);
+  }
+  return running;
 }
 
-const ready = signal(false);
+const models = new GivenModels((title, bytes) => remote().addModel(title, bytes));
 
-const latest = new Latest<{ readonly of: Specimen; readonly found: Record<string, AttackOutcome> }>(
-  ({ of, found }) =>
-    batch(() => {
-      outcomes.value = found;
-      shown.value = of;
-      problem.value = undefined;
-      busy.value = false;
-    }),
-  (error) =>
-    batch(() => {
+let started = false;
+
+/** Loads what the page ships, and from then on attacks whenever something changes. Again after a failure. */
+export async function start(): Promise<void> {
+  if (digits.value.length === 0) {
+    problem.value = undefined;
+    try {
+      digits.value = await remote().digits(document.baseURI);
+    } catch (error) {
       problem.value = sentenceOf(error);
       busy.value = false;
-    }),
-);
-
-// Whatever is chosen, the attack follows.
-effect(() => {
-  const [of, request] = [
-    specimen.value,
-    { name: attack.value, eps: eps.value, steps: steps.value, sides: sides.value },
-  ];
-  if (!ready.value || !of) return;
-  busy.value = true;
-  latest.run(async () => {
-    const found: Record<string, AttackOutcome> = {};
-    const { name, eps: radius, steps: count } = request;
-    for (const { id } of request.sides) {
-      found[id] = await worker.attack(id, { name, eps: radius, steps: count, image: of.pixels, label: of.label });
+      return;
     }
-    return { of, found };
+    const first = digits.value.find(({ label }) => label === FIRST);
+    if (!subject.value && first) choose(first);
+  }
+  if (started) return;
+  started = true;
+  effect(() => {
+    if (wanted.value) untracked(() => void catchUp());
   });
-});
-
-/**
- * Puts a model of one's own on a side.
- *
- * @throws Error with a sentence where it cannot be one; what stood there stays
- */
-export async function takeModel(id: Side['id'], bytes: Uint8Array, title: string): Promise<void> {
-  await worker.load(id, bytes, title);
-  sides.value = sides.value.map((side) => (side.id === id ? { id, title, command: undefined } : side));
 }
 
-/** Puts the model that the page ships back on its side. */
-export async function restoreModel(id: Side['id']): Promise<void> {
-  const model = SHIPPED_MODELS.find((each) => each.id === id);
-  if (!model) return;
-  await worker.load(id, await fetchBytes(model.file), model.file);
-  sides.value = sides.value.map((side) => (side.id === id ? { id, title: model.title, command: model.command } : side));
+/** What one sees first. */
+const FIRST = 3;
+
+/** Attacks one of the page's digits from now on. */
+export function choose({ label, pixels }: ShippedDigit): void {
+  subject.value = { name: `the digit ${label}`, pixels, label };
 }
 
-begin().catch((error: unknown) => {
-  problem.value = sentenceOf(error);
-  busy.value = false;
-});
+let catching = false;
+
+/** Attacks until what is shown is what was asked for last. What was asked for in between is left out. */
+export async function catchUp(): Promise<void> {
+  if (catching) return;
+  catching = true;
+  busy.value = true;
+  try {
+    for (let next = wanted.value; next; next = wanted.value === next ? undefined : wanted.value) {
+      try {
+        await Promise.all(next.titles.map((title) => models.give(title)));
+        const outcomes = await remote().attack(next.titles, next.request);
+        shown.value = { ...next, outcomes };
+        problem.value = undefined;
+      } catch (error) {
+        problem.value = sentenceOf(error);
+      }
+    }
+  } finally {
+    catching = false;
+    busy.value = false;
+  }
+}
+
+/** Attacks an image file from now on. Throws in a sentence where it is none; all is then as it was. */
+export async function takePicture(file: File): Promise<void> {
+  const pixels = await remote().picture(file);
+  subject.value = { name: file.name, pixels, label: undefined };
+}
+
+/** Takes what is on the pad: attacks it from now on, unless there is nothing. */
+export function takeDrawing(): void {
+  const pixels = asMnist({ pixels: pad.value, height: PAD, width: PAD });
+  if (pixels.some((value) => value > 0)) subject.value = { name: 'what you drew', pixels, label: undefined };
+}
+
+/** Puts a model in place of that of a side. */
+export function putModel(side: 0 | 1, title: string): void {
+  const [left, right] = sides.value;
+  sides.value = side === 0 ? [title, right] : [left, title];
+}
+
+/** Puts a safetensors file in place of a side's model. Throws in a sentence where it is none; all is then as it was. */
+export async function takeModel(side: 0 | 1, file: File): Promise<void> {
+  if (file.size > LARGEST_MODEL) throw new Error(tooLarge(file.name, file.size));
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const title = freeTitle(file.name);
+  await models.put(title, bytes);
+  putModel(side, addOwnModel({ title, bytes }).title);
+}

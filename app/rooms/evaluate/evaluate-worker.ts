@@ -4,10 +4,11 @@ import { balancedSubset } from '../../../data/split.js';
 import { shippedMnist } from '../../shipped-mnist.js';
 import { HeldDevice } from '../../worker/held-device.js';
 import { ModelShelf } from '../../worker/model-shelf.js';
+import { openDevice } from '../../worker/open-device.js';
 import type { EvaluationRequest, Findings, Progress } from './findings.js';
 import { measure } from './measure.js';
 
-const held = new HeldDevice();
+const held = new HeldDevice(openDevice);
 const shelf = new ModelShelf();
 let stopping = new AbortController();
 

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
 import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
+import { sentenceOf } from '../../sentence.js';
 import type { EvaluateWorker } from './evaluate-worker.js';
 import { noFindings, type EvaluationRequest, type Findings, type Progress } from './findings.js';
 
@@ -42,6 +43,9 @@ function remote(): Remote<EvaluateWorker> {
   return running.remote;
 }
 
+/** Says that the measurement under way is to stop, also before its worker has anything to stop. */
+let stopping = new AbortController();
+
 /** Measures what is chosen, unless something is being measured. */
 export async function measure(): Promise<void> {
   if (progress.value) return;
@@ -49,22 +53,26 @@ export async function measure(): Promise<void> {
   const asked = { titles, images: images.value, eps: eps.value, sanity: sanity.value };
   [request.value, problem.value, ended.value] = [asked, undefined, undefined];
   findings.value = titles.map(noFindings);
+  stopping = new AbortController();
+  const { signal: stopped } = stopping;
   progress.value = { doing: 'loading the models', share: 0 };
   try {
     await Promise.all(titles.map((title) => models.give(title)));
-    const finished = await remote().measure(
-      document.baseURI,
-      asked,
-      proxy((found) => {
-        findings.value = findings.value.map((before) => (before.title === found.title ? found : before));
-      }),
-      proxy((now) => {
-        if (progress.value) progress.value = now;
-      }),
-    );
+    const finished =
+      !stopped.aborted &&
+      (await remote().measure(
+        document.baseURI,
+        asked,
+        proxy((found) => {
+          findings.value = findings.value.map((before) => (before.title === found.title ? found : before));
+        }),
+        proxy((now) => {
+          if (progress.value && !stopped.aborted) progress.value = now;
+        }),
+      ));
     ended.value = finished ? 'finished' : 'stopped';
   } catch (error) {
-    problem.value = error instanceof Error ? error.message : String(error);
+    problem.value = sentenceOf(error);
   } finally {
     progress.value = undefined;
   }
@@ -72,6 +80,7 @@ export async function measure(): Promise<void> {
 
 /** Ends what is being measured; what was found stays. */
 export async function stop(): Promise<void> {
+  stopping.abort();
   if (progress.value) progress.value = { ...progress.value, doing: 'stopping' };
   await remote().stop();
 }

@@ -33,7 +33,7 @@ export interface TrainSettings {
 /** Small enough for a driver that computes on a processor, and enough to become robust. */
 export const DEFAULTS: TrainSettings = {
   objective: { name: 'mimae-at', options: { lambda: 0.4, beta: 0.1 } },
-  ...{ width: 0.25, eps: 0.1, attackSteps: 3, batchSize: 64, steps: 120, lr: 0.03, seed: 0 },
+  ...{ width: 0.25, eps: 0.1, attackSteps: 4, batchSize: 64, steps: 120, lr: 0.03, seed: 0 },
   ...{ measureEvery: 30, measureOn: 100 },
 };
 

@@ -16,7 +16,7 @@ import type { Module } from '../../../nn/module.js';
 import { decodeSafetensors, encodeSafetensors } from '../../../nn/safetensors.js';
 import { saveStateDict } from '../../../nn/state-dict.js';
 import { shippedMnist } from '../../shipped-mnist.js';
-import { loadModel } from '../../worker/load-model.js';
+import { ModelShelf } from '../../worker/model-shelf.js';
 import { openDevice } from '../../worker/open-device.js';
 import { NO_CURVES, upTo, withSteps, type Curves, type Logged, type Measured } from './curves.js';
 import { ownData, type Halves, type NamedFile } from './own-data.js';
@@ -90,7 +90,7 @@ export class TrainService {
     if (kind !== 'cnn4' || typeof width !== 'number') {
       throw new ArgumentError(`${name}: is of a ${kind}; this room trains the network cnn4.`);
     }
-    loadModel(bytes, name, await this.#open()).model.dispose();
+    new ModelShelf().add(name, bytes, await this.#open()).dispose();
     return width;
   }
 
@@ -251,7 +251,7 @@ export class TrainService {
     const data = this.#data;
     if (!data) throw new Error('there are no images to learn from');
     const device = await this.#open();
-    this.#model = weights ? loadModel(weights, 'the model', device).model : makeModel(settings, device);
+    this.#model = weights ? new ModelShelf().add('the model', weights, device) : makeModel(settings, device);
     const from = this.#last;
     this.#trainer = makeTrainer(settings, { model: this.#model, dataset: data.train, ...(from && { from }) });
   }
