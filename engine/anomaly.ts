@@ -87,21 +87,19 @@ async function report(inspections: readonly Inspection[], findings: readonly Ten
   }
 }
 
-/** This file, or the one that everything was bundled into. */
-const HERE = import.meta.url;
+/** The engine's folder, or the file that everything was bundled into. */
+const OWN = (import.meta.url as string | undefined)?.replace(/(?<=\/)anomaly\.[jt]s(\?.*)?$/, '');
 
-/** The engine's folder, or the file that everything was bundled into. (Not by `new URL`, which bundlers take for an asset.) */
-const OWN = /\/anomaly\.[jt]s\b/.test(HERE) ? HERE.replace(/[^/]*$/, '') : HERE;
-
-/** Bundles that are no modules, such as Vite's workers, do not know where they are. */
 const UNKNOWN = 'an unknown line';
 
 /** The innermost line of the stack that is not the engine's. */
 function callerLine(): string {
-  // The type does not say so, but it is undefined there.
-  if (!OWN) return UNKNOWN;
+  // Bundles that are no modules, such as Vite's workers, do not know where they are.
+  if (OWN === undefined) return UNKNOWN;
   const frames = (new Error('where').stack ?? '').split('\n').slice(1);
   const own = OWN.replace(/^file:\/\//, '');
   const caller = frames.find((frame) => !frame.includes(OWN) && !frame.includes(own) && !frame.includes('node:'));
-  return caller?.replace(/^\s*at /, '').trim() ?? UNKNOWN;
+  // Development servers add queries to names.
+  const line = caller?.replace(/^\s*at /, '').replace(/\?[^\s)]*?(?=:\d+:\d+)/, '');
+  return line?.trim() ?? UNKNOWN;
 }
