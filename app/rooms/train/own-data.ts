@@ -31,6 +31,10 @@ export async function ownData(files: readonly NamedFile[]): Promise<Halves> {
       throw new Error(`${name}: ${Math.round(bytes.length / 1e6)} MB are too much; at most 100.`);
   }
   const read = await Promise.all(files.map(async (file) => ({ file, array: await readIdx(file) })));
+  const counts = read.filter(({ array }) => array.shape.length === 1).map(({ array }) => array.shape[0]);
+  if (new Set(counts).size < counts.length) {
+    throw new Error('Both sets have as many labels: which belong to which images cannot be told. Give two files.');
+  }
   const sets = await Promise.all(
     read
       .filter(({ array }) => array.shape.length > 1)
