@@ -3,14 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
+import type { ProjectConfig } from 'vitest/node';
 import { findBrowser } from './scripts/browser.mjs';
-
-/** Kernels are real files, imported as text. */
-const wgslAsText: Plugin = {
-  name: 'wgsl-as-text',
-  transform: (code, id) =>
-    id.endsWith('.wgsl') ? { code: `export default ${JSON.stringify(code)};`, map: null } : null,
-};
+import { wgslAsText } from './scripts/wgsl-as-text.js';
 
 /** In browsers, `x.browser.ts` takes the place of `x.ts`, where there is one beside it. */
 const browserFiles: Plugin = {
@@ -35,20 +30,23 @@ const E2E = 'test/app/*.e2e.test.ts';
 
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
 
-/** A project that runs the files of one kind in Node.js, on one adapter. */
-const project = (name: string, include: string[], exclude: string[] = [], globalSetup: string[] = []) => ({
+/** A project that runs files in Node.js. */
+const project = (name: string, include: string[], options: ProjectConfig = {}) => ({
   plugins: [wgslAsText],
-  test: {
-    name,
-    include,
-    exclude,
-    globalSetup,
-    // The page's own times are looked at: nothing else is to run then.
-    ...(name === 'e2e' && { sequence: { groupOrder: 1 }, maxWorkers: 1 }),
-    env: ['cpu', 'e2e'].includes(name) ? {} : { BULWARK_ADAPTER: name },
-    ...TIMEOUTS,
-  },
+  test: { name, include, ...TIMEOUTS, ...options },
 });
+
+/** One whose files take the adapter of this name. */
+const onAdapter = (name: string, include: string[], exclude: string[] = []) =>
+  project(name, include, { exclude, env: { BULWARK_ADAPTER: name } });
+
+/** The page's own times are looked at: nothing else is to run then. */
+const e2e = () =>
+  project('e2e', [E2E], {
+    globalSetup: ['test/app/build-playground.ts'],
+    sequence: { groupOrder: 1 },
+    maxWorkers: 1,
+  });
 
 /** What cannot run in a page, and why. */
 const NOT_IN_A_PAGE = [
@@ -60,6 +58,8 @@ const NOT_IN_A_PAGE = [
   NULL,
   // They drive a browser themselves.
   E2E,
+  // Reads the page's models and Node.js's MNIST from the disk; test/app/attack.e2e.test.ts attacks in the page.
+  'test/app/attack-digit.test.ts',
   // Compares a page of the docs with the ops, from the disk.
   'test/engine/ops-page.cpu.test.ts',
 ];
@@ -101,11 +101,11 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       project('cpu', [CPU]),
-      project('null', [NULL]),
+      onAdapter('null', [NULL]),
       ...rows.flatMap((row) => {
-        if (row === 'chromium') return [chromium(), project('e2e', [E2E], [], ['test/app/build-playground.ts'])];
+        if (row === 'chromium') return [chromium(), e2e()];
         const all = row !== 'swiftshader' || !rows.includes('chromium');
-        return [project(row, all ? ['test/**/*.test.ts'] : BESIDE_CHROMIUM, [CPU, NULL, E2E, PAGE])];
+        return [onAdapter(row, all ? ['test/**/*.test.ts'] : BESIDE_CHROMIUM, [CPU, NULL, E2E, PAGE])];
       }),
     ],
   },

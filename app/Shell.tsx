@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact';
 import { useEffect, useErrorBoundary, useState } from 'preact/hooks';
 import { update } from './offline/keep.js';
 import { ROOMS, type Room } from './rooms.js';
+import { sentenceOf } from './sentence.js';
 import { theme, type Theme } from './theme.js';
 import { lack, lookForAdapter } from './webgpu.js';
 import { Problem } from './widgets/Problem.js';
@@ -68,20 +69,16 @@ function Loaded({ load }: { readonly load: () => Promise<ComponentType> }) {
   useEffect(() => {
     load().then(
       (component) => setContent(() => component),
-      (error: unknown) => setProblem(`This room could not be loaded: ${textOf(error)}. Load the page again.`),
+      (error: unknown) => setProblem(`This room could not be loaded: ${sentenceOf(error)}. Load the page again.`),
     );
   }, [load]);
-  if (failure !== undefined) return <Problem text={`This room failed: ${textOf(failure)}. Load the page again.`} />;
+  if (failure !== undefined) return <Problem text={`This room failed: ${sentenceOf(failure)}. Load the page again.`} />;
   return (
     <>
       <Problem text={problem} />
       {Content ? <Content /> : problem === undefined && <p role="status">Loading ...</p>}
     </>
   );
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Says that there is a newer version of the page, and puts it in place when asked. */

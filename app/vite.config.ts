@@ -2,16 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 import { writeMnistSubset } from './build/mnist-subset.js';
+import { wgslAsText } from '../scripts/wgsl-as-text.js';
 import { PEERS, offline } from './build/offline.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-
-/** Kernels are real files, imported as text. */
-const wgslAsText = (): Plugin => ({
-  name: 'wgsl-as-text',
-  transform: (code, id) =>
-    id.endsWith('.wgsl') ? { code: `export default ${JSON.stringify(code)};`, map: null } : null,
-});
 
 const shippedMnist = (): Plugin => ({ name: 'shipped-mnist', buildStart: () => writeMnistSubset(`${here}public`) });
 
@@ -22,10 +16,10 @@ export default defineConfig({
   root: here,
   // Relative addresses: the files may be served from any folder.
   base: './',
-  plugins: [wgslAsText(), shippedMnist(), offline(`${here}offline/service-worker.ts`)],
+  plugins: [wgslAsText, shippedMnist(), offline(`${here}offline/service-worker.ts`)],
   worker: {
     format: 'es',
-    plugins: () => [wgslAsText()],
+    plugins: () => [wgslAsText],
     rolldownOptions: {
       output: {
         chunkFileNames: ({ moduleIds }) =>

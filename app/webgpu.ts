@@ -1,4 +1,5 @@
 import { signal } from '@preact/signals';
+import { sentenceOf } from './sentence.js';
 
 /** Why nothing can be computed here. */
 export interface Lack {
@@ -29,6 +30,6 @@ async function findLack(): Promise<Lack | undefined> {
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     return adapter ? undefined : { kind: 'adapter', reason: `${without}: no graphics driver that it trusts.` };
   } catch (error) {
-    return { kind: 'adapter', reason: `${without}: ${error instanceof Error ? error.message : String(error)}` };
+    return { kind: 'adapter', reason: `${without}: ${sentenceOf(error)}` };
   }
 }

@@ -30,7 +30,6 @@ import { logitsOf, type Model } from '../model.js';
 import { carry, release, type Carried } from './carried.js';
 import { marginLoss } from './losses.js';
 import { perImage, rowsOf } from './rows.js';
-
 import { CW_L2_NOT_FOUND, type CwL2Options, type CwL2Result, type CwL2Settings as Settings } from './cw-l2.js';
 
 /** The work of `cwL2`, which loads it when it is called. */

@@ -13,7 +13,6 @@ import { keep, type Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import { type ClipOptions } from './ball.js';
 import { perImage, rowsOf } from './rows.js';
-
 import type { DeepFoolOptions, DeepFoolResult } from './deepfool.js';
 
 /** The work of `deepfool`, which loads it when it is called. */

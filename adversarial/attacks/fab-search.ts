@@ -27,7 +27,6 @@ import { stepToHyperplane } from './hyperplane.js';
 import { carry, release } from './carried.js';
 import { lossAt } from './input-gradient.js';
 import { perImage, rowsOf } from './rows.js';
-
 import { FAB_NOT_FOUND, type FabResult, type FabSettings as Settings, type FabTargetedOptions } from './fab.js';
 
 /** The work of `fabTargeted`, which loads it when it is called. */

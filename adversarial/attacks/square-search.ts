@@ -11,7 +11,6 @@ import { inEvalMode, logitsOf, type Model } from '../model.js';
 import { marginLoss, targetedCrossEntropy } from './losses.js';
 import { perImage } from './rows.js';
 import { CHUNK, SquareDraws, l2Try, linfTry } from './square-changes.js';
-
 import type { SquareOptions, SquareResult, SquareSettings } from './square.js';
 
 /** The work of `squareSearch`, which loads it when it is called. */

@@ -1,19 +1,23 @@
-import type { Attack } from '../attacks/attack.js';
+import type { Attack, RecordedAttack } from '../attacks/attack.js';
 import { cwLinfAttack } from '../attacks/cw-linf.js';
 import { fgsmAttack } from '../attacks/fgsm.js';
 import { budgetWarning, pgdAttack } from '../attacks/pgd.js';
 import type { Objective } from '../objectives/objective.js';
 import type { TrainingAttack } from '../training-attack.js';
 
+/** Projected gradient descent with 20 steps of eps / 10 from a uniform start, which can cross the ball from side to side. */
+export function pgd20(eps: number): RecordedAttack {
+  // At eps 0 every step ends where it began, but it has to have a length.
+  return pgdAttack({ eps, stepSize: eps > 0 ? eps / 10 : 1, steps: 20, start: 'uniform' });
+}
+
 /**
- * The attacks of an evaluation at radius `eps`: the fast gradient sign method, and projected gradient descent with 20 steps of eps / 10
- * from a uniform start, which can cross the ball from side to side.
+ * The attacks of an evaluation at radius `eps`: the fast gradient sign method, and {@link pgd20}.
  */
 export function standardAttacks(eps: number): Record<string, Attack> {
   return {
     fgsm: fgsmAttack({ eps }),
-    // At eps 0 every step ends where it began, but it has to have a length.
-    'pgd-20': pgdAttack({ eps, stepSize: eps > 0 ? eps / 10 : 1, steps: 20, start: 'uniform' }),
+    'pgd-20': pgd20(eps),
   };
 }
 

@@ -13,7 +13,7 @@ export function Glimpse() {
   useEffect(
     () =>
       void shippedMnist('test').then(
-        ({ images }) => setDigit(Float32Array.from(images.slice(0, SIDE * SIDE), (value) => value / 255)),
+        (test) => setDigit(test.gather([0]).images),
         // A page that only explains does without.
         () => undefined,
       ),

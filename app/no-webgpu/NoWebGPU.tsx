@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { ROOMS } from '../rooms.js';
 import { lack, lookForAdapter, type Lack } from '../webgpu.js';
 import { Coded } from '../widgets/Coded.js';
+import { Scroll } from '../widgets/Scroll.js';
 import { detectBrowser, type Agent, type Browser } from './browser.js';
 import { Glimpse } from './Glimpse.js';
 import { stepsFor } from './steps.js';
@@ -88,7 +89,7 @@ function nameOf({ name, version, platform }: Browser): string {
 function Table({ browser }: { readonly browser: Browser | undefined }) {
   const own = browser && supportOf(browser);
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Versions with WebGPU">
+    <Scroll label="Versions with WebGPU">
       <table class="prose">
         <caption>Versions that have WebGPU on without any setting, as of spring 2026</caption>
         <thead>
@@ -114,6 +115,6 @@ function Table({ browser }: { readonly browser: Browser | undefined }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

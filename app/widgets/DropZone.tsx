@@ -1,4 +1,5 @@
 import { useId, useState } from 'preact/hooks';
+import { sentenceOf } from '../sentence.js';
 import { Problem } from './Problem.js';
 
 /**
@@ -22,7 +23,7 @@ export function DropZone(props: {
       await onFiles([...files]);
       setProblem(undefined);
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(sentenceOf(error));
     }
   };
   return (

@@ -1,3 +1,5 @@
+import { Scroll } from './Scroll.js';
+
 /** A square of shares with row and column names: darker is more, relative to the largest. A table, so that it can be read cell by cell. */
 export function HeatMap(props: {
   readonly label: string;
@@ -11,7 +13,7 @@ export function HeatMap(props: {
   const { label, names, rows, columns, values } = props;
   const most = Math.max(Number.MIN_VALUE, ...Array.from(values));
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+    <Scroll label={label}>
       <table class="heat">
         <caption>
           {label}; rows: {rows}, columns: {columns}
@@ -43,6 +45,6 @@ export function HeatMap(props: {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }

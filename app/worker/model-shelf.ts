@@ -76,7 +76,7 @@ function readFile(title: string, bytes: Uint8Array): ReturnType<typeof decodeSaf
 }
 
 /** A message of several lines, one to each difference, as a sentence: the first of them, and how many there are. */
-export function inOneSentence(message: string): string {
+function inOneSentence(message: string): string {
   const [head = '', first, ...more] = message.split('\n').map((line) => line.trim());
   if (first === undefined) return head;
   return `${head} ${first}${more.length > 0 ? `, and ${more.length} more differences` : ''}.`;

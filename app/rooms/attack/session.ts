@@ -1,9 +1,9 @@
 /** What the room Attack knows and does: kept while one visits other rooms. */
 import { computed, effect, signal, untracked } from '@preact/signals';
-import { wrap, type Remote } from 'comlink';
 import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
 import { addOwnModel, freeTitle } from '../../own-models.js';
+import { roomWorker } from '../../room-worker.js';
 import { sentenceOf } from '../../sentence.js';
 import { LARGEST_MODEL, tooLarge } from '../../worker/model-limit.js';
 import type { AttackWorker } from './attack-worker.js';
@@ -56,22 +56,14 @@ const wanted = computed(() => {
   return { subject: value, titles: sides.value, request };
 });
 
-let running: Remote<AttackWorker> | undefined;
-
-function remote(): Remote<AttackWorker> {
-  if (!running) {
-    const thread = new Worker(new URL('./attack-worker.ts', import.meta.url), { type: 'module' });
-    thread.addEventListener('error', (event) => {
-      thread.terminate();
-      running = undefined;
-      models.clear();
-      problem.value = `The worker of this room failed: ${event.message || 'it could not be loaded'}. Try again.`;
-      busy.value = false;
-    });
-    running = wrap<AttackWorker>(thread);
-  }
-  return running;
-}
+const remote = roomWorker<AttackWorker>(
+  () => new Worker(new URL('./attack-worker.ts', import.meta.url), { type: 'module' }),
+  (sentence) => {
+    models.clear();
+    problem.value = sentence;
+    busy.value = false;
+  },
+);
 
 const models = new GivenModels((title, bytes) => remote().addModel(title, bytes));
 

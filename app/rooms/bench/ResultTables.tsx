@@ -1,6 +1,7 @@
 import { goalOf } from '../../../bench/goals.js';
 import type { Measurement, Timing } from '../../../bench/measure.js';
 import { formatMs, formatRatio, rateOf, type Results } from '../../../bench/results.js';
+import { Scroll } from '../../widgets/Scroll.js';
 
 /** How many times faster fills a bar. */
 const FULL = 64;
@@ -32,7 +33,7 @@ function Group({ group, rows }: { readonly group: string; readonly rows: readonl
   return (
     <section class="group">
       <h2>{group}</h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label={`Results: ${group}`}>
+      <Scroll label={`Results: ${group}`}>
         <table class="bench">
           {others.length > 0 && (
             <caption>How many times faster bulwark is, as a median, with the least and the most of the rounds</caption>
@@ -69,7 +70,7 @@ function Group({ group, rows }: { readonly group: string; readonly rows: readonl
             })}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </section>
   );
 }

@@ -7,6 +7,7 @@ import type { Peers } from '../../../bench/suite.js';
 import { runCase, suiteFor } from '../../../bench/suite.js';
 import { DeviceLostError } from '../../../engine/errors.js';
 import { devDependencies, version } from '../../../package.json';
+import { sentenceOf } from '../../sentence.js';
 import { openDevice } from '../../worker/open-device.js';
 import type { CaseChoice } from './choice.js';
 import { isWanted } from './choice.js';
@@ -62,7 +63,7 @@ const worker = {
         } catch (error) {
           // What comes after it would fail too.
           if (error instanceof DeviceLostError) throw error;
-          await say({ kind: 'failed', name, reason: reasonOf(error) });
+          await say({ kind: 'failed', name, reason: sentenceOf(error) });
         }
       }
     } finally {
@@ -83,15 +84,11 @@ async function loadPeers(say: (event: BenchEvent) => Promise<void> | void): Prom
     try {
       return await loader();
     } catch (error) {
-      await say({ kind: 'without', name, reason: reasonOf(error) });
+      await say({ kind: 'without', name, reason: sentenceOf(error) });
       return undefined;
     }
   };
   return { jax: await load('jax-js', loadJax), tfjs: await load('tfjs', loadTfjs) };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 expose(worker);

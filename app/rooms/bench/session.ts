@@ -2,6 +2,7 @@
 import { computed, signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
 import type { Results } from '../../../bench/results.js';
+import { sentenceOf } from '../../sentence.js';
 import { lookForAdapter } from '../../webgpu.js';
 import type { BenchEvent, BenchOptions, BenchWorker } from './bench-worker.js';
 
@@ -43,7 +44,7 @@ export async function start(options: BenchOptions): Promise<void> {
   try {
     await Promise.race([running.remote.run(options, proxy(take)), failed]);
   } catch (error) {
-    problem.value = error instanceof Error ? error.message : String(error);
+    problem.value = sentenceOf(error);
     void lookForAdapter();
   } finally {
     end(thread);

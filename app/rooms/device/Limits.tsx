@@ -1,4 +1,5 @@
 import { Fragment } from 'preact';
+import { Scroll } from '../../widgets/Scroll.js';
 import { formatBytes } from './bytes.js';
 import type { DeviceFacts, LimitFact } from './device-facts.js';
 import { NEEDED } from './needed.js';
@@ -16,7 +17,7 @@ export function Limits({ facts }: { readonly facts: DeviceFacts }) {
           Kernels stay within the least that WebGPU promises on any adapter, and do more at once where there is more. A
           device has only as much of a limit as was asked for.
         </p>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Limits that bulwark goes by">
+        <Scroll label="Limits that bulwark goes by">
           <table class="prose">
             <thead>
               <tr>
@@ -33,10 +34,10 @@ export function Limits({ facts }: { readonly facts: DeviceFacts }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
         <details>
           <summary>All other limits ({others.length})</summary>
-          <div class="scroll" tabIndex={0} role="region" aria-label="All other limits">
+          <Scroll label="All other limits">
             <table>
               <thead>
                 <tr>
@@ -53,7 +54,7 @@ export function Limits({ facts }: { readonly facts: DeviceFacts }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         </details>
       </section>
       <section aria-labelledby="features">

@@ -1,4 +1,5 @@
 import type { KernelCheck } from '../../../engine/index.js';
+import { Scroll } from '../../widgets/Scroll.js';
 import { activity, checkCount, checks, stop, test } from './session.js';
 import { verdictOf } from './verdict.js';
 
@@ -49,7 +50,7 @@ function Verdict() {
 
 function Checks({ checks: rows }: { readonly checks: readonly KernelCheck[] }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Checks of the self-test">
+    <Scroll label="Checks of the self-test">
       <table>
         <caption>Errors are the largest difference as a part of the largest magnitude.</caption>
         <thead>
@@ -71,7 +72,7 @@ function Checks({ checks: rows }: { readonly checks: readonly KernelCheck[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Variant } from '../../../engine/index.js';
 import { Choice } from '../../widgets/Choice.js';
 import { Slider } from '../../widgets/Slider.js';
+import { Scroll } from '../../widgets/Scroll.js';
 import { activity, clear, left, stop, tune, tuned, variants } from './session.js';
 
 const MODELS = { cnn4: '4-layer CNN', resnet18: 'ResNet-18' } as const;
@@ -55,7 +56,7 @@ export function Tuning({ software }: { readonly software: boolean }) {
       {known.length > 0 && (
         <details>
           <summary>All that is kept</summary>
-          <div class="scroll" tabIndex={0} role="region" aria-label="Kept choices">
+          <Scroll label="Kept choices">
             <table>
               <thead>
                 <tr>
@@ -72,7 +73,7 @@ export function Tuning({ software }: { readonly software: boolean }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         </details>
       )}
     </section>
@@ -102,7 +103,7 @@ function Progress() {
 
 function Gains() {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="What was measured">
+    <Scroll label="What was measured">
       <table>
         <thead>
           <tr>
@@ -127,7 +128,7 @@ function Gains() {
           })}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

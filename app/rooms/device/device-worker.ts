@@ -4,14 +4,14 @@ import { takeTuningStep, type TuningStep } from '../../../adversarial/tuning-ste
 import { EVERY_CASE } from '../../../adversarial/verify-cases.js';
 import { verifyDevice } from '../../../adversarial/verify-device.js';
 import {
-  Device,
+  type Device,
   indexedDBVariants,
   tune,
-  useVariantStore,
   type KernelCheck,
   type Tuned,
   type VariantEntries,
 } from '../../../engine/index.js';
+import { openAdapter } from '../../worker/open-device.js';
 import { factsOf, type DeviceFacts, type MemoryFacts } from './device-facts.js';
 
 /** How long measurement goes on before it looks whether it should stop, in milliseconds. */
@@ -26,12 +26,7 @@ function open(): NonNullable<typeof opening> {
 }
 
 async function openAnew(): NonNullable<typeof opening> {
-  // Types know browsers with WebGPU only.
-  const gpu = navigator.gpu as GPU | undefined;
-  const adapter = (await gpu?.requestAdapter({ powerPreference: 'high-performance' })) ?? null;
-  const device = await Device.create(adapter);
-  if (!adapter) throw new Error('a device without an adapter');
-  await useVariantStore(device, indexedDBVariants());
+  const { adapter, device } = await openAdapter();
   return { device, facts: factsOf(device, adapter) };
 }
 

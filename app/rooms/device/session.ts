@@ -3,6 +3,7 @@ import { signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
 import type { KernelCheck, Tuned, VariantEntries } from '../../../engine/index.js';
 import type { TuningStep } from '../../../adversarial/tuning-step.js';
+import { sentenceOf } from '../../sentence.js';
 import { lookForAdapter } from '../../webgpu.js';
 import type { DeviceFacts, MemoryFacts } from './device-facts.js';
 import type { DeviceWorker } from './device-worker.js';
@@ -66,7 +67,7 @@ async function busy(
     await work(worker);
     [memory.value, variants.value] = await Promise.all([worker.memory(), worker.variants()]);
   } catch (error) {
-    problem.value = error instanceof Error ? error.message : String(error);
+    problem.value = sentenceOf(error);
   } finally {
     activity.value = 'idle';
   }

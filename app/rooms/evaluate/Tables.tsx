@@ -1,3 +1,4 @@
+import { Scroll } from '../../widgets/Scroll.js';
 import { RADII, VERSIONS, inWords, type Findings, type Version } from './findings.js';
 
 type Props = { readonly findings: readonly Findings[] };
@@ -8,7 +9,7 @@ const NOT_YET = <span class="faint">not yet</span>;
 export function AccuracyTable({ findings }: Props) {
   const versions = Object.entries(VERSIONS) as [Version, string][];
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Accuracies">
+    <Scroll label="Accuracies">
       <table class="accuracies">
         <thead>
           <tr>
@@ -31,7 +32,7 @@ export function AccuracyTable({ findings }: Props) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 
@@ -40,7 +41,7 @@ export function CurveTable({ findings }: Props) {
   return (
     <details>
       <summary>The numbers of the curve</summary>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Accuracies against eps">
+      <Scroll label="Accuracies against eps">
         <table>
           <thead>
             <tr>
@@ -64,7 +65,7 @@ export function CurveTable({ findings }: Props) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </details>
   );
 }
@@ -77,7 +78,7 @@ export function Checks({ findings: { title, sanity } }: { readonly findings: Fin
       <h2>
         Sanity checks of {title}: {sanity.verdict}
       </h2>
-      <div class="scroll" tabIndex={0} role="region" aria-label={`Sanity checks of ${title}`}>
+      <Scroll label={`Sanity checks of ${title}`}>
         <table class="prose">
           <tbody>
             {sanity.checks.map(({ name, verdict, finding, advice }) => (
@@ -92,7 +93,7 @@ export function Checks({ findings: { title, sanity } }: { readonly findings: Fin
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </>
   );
 }

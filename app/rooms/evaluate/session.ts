@@ -1,8 +1,9 @@
 /** What the room Evaluate knows and does: kept while one visits other rooms. */
 import { signal } from '@preact/signals';
-import { proxy, wrap, type Remote } from 'comlink';
+import { proxy } from 'comlink';
 import { GivenModels } from '../../given-models.js';
 import { SHIPPED_MODELS } from '../../models.js';
+import { roomWorker } from '../../room-worker.js';
 import { sentenceOf } from '../../sentence.js';
 import type { EvaluateWorker } from './evaluate-worker.js';
 import { noFindings, type EvaluationRequest, type Findings, type Progress } from './findings.js';
@@ -25,23 +26,15 @@ export const ended = signal<'finished' | 'stopped' | undefined>(undefined);
 /** What went wrong, in a sentence. */
 export const problem = signal<string | undefined>(undefined);
 
-let running: { readonly thread: Worker; readonly remote: Remote<EvaluateWorker> } | undefined;
+const remote = roomWorker<EvaluateWorker>(
+  () => new Worker(new URL('./evaluate-worker.ts', import.meta.url), { type: 'module' }),
+  (sentence) => {
+    models.clear();
+    problem.value = sentence;
+    progress.value = undefined;
+  },
+);
 const models = new GivenModels((title, bytes) => remote().addModel(title, bytes));
-
-function remote(): Remote<EvaluateWorker> {
-  if (!running) {
-    const thread = new Worker(new URL('./evaluate-worker.ts', import.meta.url), { type: 'module' });
-    thread.addEventListener('error', (event) => {
-      thread.terminate();
-      running = undefined;
-      models.clear();
-      progress.value = undefined;
-      problem.value = `The worker of this room failed: ${event.message || 'it could not be loaded'}. Try again.`;
-    });
-    running = { thread, remote: wrap<EvaluateWorker>(thread) };
-  }
-  return running.remote;
-}
 
 /** Says that the measurement under way is to stop, also before its worker has anything to stop. */
 let stopping = new AbortController();

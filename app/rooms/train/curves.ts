@@ -41,33 +41,35 @@ const ACCURACIES: Readonly<Record<string, string>> = {
 
 /** The curves with more steps at their ends. Names that come late begin with nothing. */
 export function withSteps(curves: Curves, logged: readonly Logged[]): Curves {
-  let { steps, terms, batches, maximum } = curves;
-  for (const { step, metrics, maxima } of logged) {
-    const count = steps.length;
-    steps = [...steps, step];
-    const losses = Object.entries(metrics).filter(([name]) => !(name in ACCURACIES));
-    const accuracies = Object.entries(metrics).flatMap(([name, value]) => {
-      const title = ACCURACIES[name];
-      return title === undefined ? [] : [[title, 100 * value] as const];
-    });
-    terms = appended(terms, losses, count);
-    batches = appended(batches, accuracies, count);
-    maximum = maxima['mi'] ?? maximum;
-  }
-  return { ...curves, steps, terms, batches, maximum };
+  const count = curves.steps.length;
+  const terms = logged.map(({ metrics }) => Object.entries(metrics).filter(([name]) => !(name in ACCURACIES)));
+  const batches = logged.map(({ metrics }) =>
+    Object.entries(ACCURACIES).flatMap(([key, title]): [string, number][] => {
+      const value = metrics[key];
+      return value === undefined ? [] : [[title, 100 * value]];
+    }),
+  );
+  return {
+    ...curves,
+    steps: [...curves.steps, ...logged.map(({ step }) => step)],
+    terms: appended(curves.terms, terms, count),
+    batches: appended(curves.batches, batches, count),
+    maximum: logged.findLast(({ maxima }) => 'mi' in maxima)?.maxima['mi'] ?? curves.maximum,
+  };
 }
 
+/** Lines of `count` values, with what each step logged at their ends. */
 function appended(
   lines: Curves['terms'],
-  values: readonly (readonly [string, number])[],
+  logged: readonly (readonly (readonly [string, number])[])[],
   count: number,
 ): Curves['terms'] {
-  const now = new Map(values);
-  const names = new Set([...Object.keys(lines), ...now.keys()]);
+  const more = logged.map((values) => new Map(values));
+  const names = new Set([...Object.keys(lines), ...more.flatMap((values) => [...values.keys()])]);
   return Object.fromEntries(
     Array.from(names, (name) => {
       const before = lines[name] ?? new Array<null>(count).fill(null);
-      return [name, [...before, now.get(name) ?? null]];
+      return [name, [...before, ...more.map((values) => values.get(name) ?? null)]];
     }),
   );
 }

@@ -1,14 +1,9 @@
 import type { Dataset } from '../../../data/dataset.js';
+import type { NamedBytes } from '../../../data/gzip.js';
 import { readIdx } from '../../../data/idx.js';
 import { mnist } from '../../../data/mnist.js';
 
 const MAX_BYTES = 100e6;
-
-/** A file's bytes, with its name for errors. */
-export interface NamedFile {
-  readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
 
 /** What to learn from, and what to measure on. */
 export interface Halves {
@@ -22,7 +17,7 @@ export interface Halves {
  *
  * @throws Error in a sentence, for files that are not IDX or do not belong together
  */
-export async function ownData(files: readonly NamedFile[]): Promise<Halves> {
+export async function ownData(files: readonly NamedBytes[]): Promise<Halves> {
   if (files.length !== 2 && files.length !== 4) {
     throw new Error(`${files.length} files: give two (images and labels), or four (of a training and a test set).`);
   }

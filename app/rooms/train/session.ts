@@ -1,11 +1,11 @@
 /** What the train room remembers while the page lasts: the settings, the run and its curves. */
 import { batch, signal } from '@preact/signals';
 import { proxy, wrap, type Remote } from 'comlink';
+import { namedBytes } from '../../../data/named-bytes.js';
 import { addOwnModel } from '../../own-models.js';
 import { save } from '../../save-file.js';
 import { sentenceOf } from '../../sentence.js';
 import { NO_CURVES, withSteps, type Curves, type Logged, type Measured } from './curves.js';
-import type { NamedFile } from './own-data.js';
 import { discardRun, keptRun, type KeptRun } from './run-store.js';
 import { DEFAULTS, type ObjectiveChoice, type TrainSettings } from './settings.js';
 import type { TrainService, TrainStart, TrainUpdate } from './train-worker.js';
@@ -131,9 +131,7 @@ export async function download(what: 'model' | 'checkpoint'): Promise<void> {
  * @throws Error in a sentence where they are refused; what was there stays
  */
 export async function useData(files: readonly File[] | undefined): Promise<void> {
-  const named: NamedFile[] = [];
-  for (const file of files ?? []) named.push({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
-  const { train, test } = await (await service).useData(files && named);
+  const { train, test } = await (await service).useData(files && (await namedBytes(files)));
   const count = (value: number): string => value.toLocaleString('en');
   data.value = files
     ? `${count(train)} images of your own, measured on ${count(test)}`

@@ -1,5 +1,5 @@
 /** How a run of the room is set, and the trainer that it makes. */
-import { Trainer, objectiveNamed, type Objective, type TrainingCheckpoint } from '../../../adversarial/index.js';
+import { Trainer, objectiveNamed, type TrainingCheckpoint } from '../../../adversarial/index.js';
 import type { Dataset } from '../../../data/dataset.js';
 import { Generator, type Device } from '../../../engine/index.js';
 import type { ModelDescription } from '../../../nn/model-file.js';
@@ -49,11 +49,6 @@ export function makeModel(settings: TrainSettings, device: Device): Module {
   return modelNamed(name, { ...rest, device, generator: new Generator(settings.seed, { purpose: 'init' }) });
 }
 
-/** The objective of a choice. */
-export function makeObjective({ name, options }: ObjectiveChoice): Objective {
-  return objectiveNamed(name, options);
-}
-
 /**
  * The trainer of a run: eps and the learning rate grow at its beginning, so that training leaves the uniform solution.
  *
@@ -66,7 +61,7 @@ export function makeTrainer(
   const { eps, attackSteps, batchSize, steps, lr, seed } = settings;
   const trainer = new Trainer({
     ...{ model, dataset, batchSize, steps, seed, momentum: 0.9, weightDecay: 2e-4, logEvery: 5 },
-    objective: makeObjective(settings.objective),
+    objective: objectiveNamed(settings.objective.name, settings.objective.options),
     attack: { eps, steps: attackSteps, rampFraction: 0.3 },
     lr: new TrapezoidSchedule({ baseLr: lr, warmup: 0.3, decay: 0.3 }),
   });

@@ -5,10 +5,11 @@ import {
   decodeTrainingCheckpoint,
   encodeTrainingCheckpoint,
   evaluate,
-  pgdAttack,
   type Trainer,
   type TrainingCheckpoint,
 } from '../../../adversarial/index.js';
+import { pgd20 } from '../../../adversarial/presets/attacks.js';
+import type { NamedBytes } from '../../../data/gzip.js';
 import type { Device } from '../../../engine/device.js';
 import { ArgumentError, DeviceLostError } from '../../../engine/errors.js';
 import { modelDescriptionOf, modelMetadata } from '../../../nn/model-file.js';
@@ -19,7 +20,7 @@ import { shippedMnist } from '../../shipped-mnist.js';
 import { ModelShelf } from '../../worker/model-shelf.js';
 import { openDevice } from '../../worker/open-device.js';
 import { NO_CURVES, upTo, withSteps, type Curves, type Logged, type Measured } from './curves.js';
-import { ownData, type Halves, type NamedFile } from './own-data.js';
+import { ownData, type Halves } from './own-data.js';
 import { keepRun } from './run-store.js';
 import { descriptionOf, makeModel, makeTrainer, type ObjectiveChoice, type TrainSettings } from './settings.js';
 
@@ -74,7 +75,7 @@ export class TrainService {
   constructor(private readonly page: string) {}
 
   /** Learns from the images of the page from now on, or from IDX files; where these are refused, with a sentence, nothing changes. */
-  async useData(files: readonly NamedFile[] | undefined): Promise<{ readonly train: number; readonly test: number }> {
+  async useData(files: readonly NamedBytes[] | undefined): Promise<{ readonly train: number; readonly test: number }> {
     const data = files
       ? await ownData(files)
       : { train: await shippedMnist('train', this.page), test: await shippedMnist('test', this.page) };
@@ -140,10 +141,9 @@ export class TrainService {
   async measure(count: number): Promise<Measured> {
     const { settings, model, data } = this.#here();
     const { eps } = settings;
-    const attack = pgdAttack({ eps, stepSize: eps > 0 ? eps / 10 : 1, steps: 20, start: 'uniform' });
     const test = data.test.take(Math.min(count, data.test.size));
     const { natural, attacks } = await evaluate(model, test, {
-      attacks: { [MEASURED_BY]: attack },
+      attacks: { [MEASURED_BY]: pgd20(eps) },
       examples: 0,
       worst: 0,
     });
