@@ -1,8 +1,8 @@
 /** Builds the playground into static files, `dist/playground`, or serves it while one works on it. */
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
-import { writeMnistSubset } from './build/mnist-subset.js';
 import { wgslAsText } from '../scripts/wgsl-as-text.js';
+import { writeMnistSubset } from './build/mnist-subset.js';
 import { PEERS, offline } from './build/offline.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
