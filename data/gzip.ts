@@ -13,16 +13,26 @@ export function isGzip(bytes: Uint8Array): boolean {
 }
 
 /**
- * The contents of a gzip file.
- * @throws FormatError where it is cut short or damaged
+ * The contents of a gzip file; `most` is how many bytes they may have, since a small file can unpack to any number.
+ * @throws FormatError where it is cut short or damaged, or unpacks to more
  */
-export async function gunzip({ name, bytes }: NamedBytes): Promise<NamedBytes> {
+export async function gunzip({ name, bytes }: NamedBytes, most = Infinity): Promise<NamedBytes> {
+  let count = 0;
+  const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform: (chunk, controller) => {
+      count += chunk.length;
+      if (count > most) controller.error(new RangeError('too much'));
+      else controller.enqueue(chunk);
+    },
+  });
   try {
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip')).pipeThrough(counted);
     return { name, bytes: new Uint8Array(await new Response(stream).arrayBuffer()) };
   } catch (cause) {
-    throw new FormatError(`${name}: the gzip stream of ${bytes.length} bytes is cut short or damaged; fetch it again`, {
-      cause,
-    });
+    const reason =
+      count > most
+        ? `unpacks to more than the ${most} bytes that are taken`
+        : `the gzip stream of ${bytes.length} bytes is cut short or damaged; fetch it again`;
+    throw new FormatError(`${name}: ${reason}`, { cause });
   }
 }

@@ -8,13 +8,19 @@ export class HeldDevice<D = Device> {
   #opened: Promise<D> | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** @param open what opens a device */
-  constructor(readonly open: () => Promise<D>) {}
+  /**
+   * @param open what opens a device
+   * @param losses how many devices may be lost in one piece of work
+   */
+  constructor(
+    readonly open: () => Promise<D>,
+    readonly losses = 1,
+  ) {}
 
   /**
    * Does some work, after all that was asked for before. Where the device is lost on the way, the work is done once more, on a new one.
    *
-   * @throws Error in a sentence where the new one is lost as well; and whatever the work throws
+   * @throws Error in a sentence where too many are lost; and whatever the work throws
    */
   use<T>(work: (device: D) => Promise<T>): Promise<T> {
     const turn = this.#last.then(() => this.#tried(work));
@@ -23,18 +29,17 @@ export class HeldDevice<D = Device> {
   }
 
   async #tried<T>(work: (device: D) => Promise<T>): Promise<T> {
-    try {
-      return await work(await this.#device());
-    } catch (error) {
-      if (!(error instanceof DeviceLostError)) throw error;
-    }
-    this.#opened = undefined;
-    try {
-      return await work(await this.#device());
-    } catch (cause) {
-      if (!(cause instanceof DeviceLostError)) throw cause;
-      this.#opened = undefined;
-      throw new Error('The graphics device was lost, and lost again when opened anew: load the page again.', { cause });
+    for (let lost = 0; ;) {
+      try {
+        return await work(await this.#device());
+      } catch (cause) {
+        if (!(cause instanceof DeviceLostError)) throw cause;
+        this.#opened = undefined;
+        if (++lost <= this.losses) continue;
+        throw new Error('The graphics device was lost, and lost again when opened anew: load the page again.', {
+          cause,
+        });
+      }
     }
   }
 

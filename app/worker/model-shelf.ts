@@ -10,7 +10,7 @@ import {
 } from '../../nn/model-file.js';
 import type { Module } from '../../nn/module.js';
 import { decodeSafetensors } from '../../nn/safetensors.js';
-import { LARGEST_MODEL, tooLarge } from './model-limit.js';
+import { LARGEST_MODEL, checkSize } from '../size-limit.js';
 
 /** The models that a worker has, by their titles: their files, and what was built of them on the device at hand. */
 export class ModelShelf {
@@ -71,7 +71,7 @@ export class ModelShelf {
 }
 
 function readFile(title: string, bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
-  if (bytes.length > LARGEST_MODEL) throw new FormatError(tooLarge(title, bytes.length));
+  checkSize({ name: title, size: bytes.length }, LARGEST_MODEL);
   return decodeSafetensors(bytes, title);
 }
 

@@ -1,4 +1,5 @@
-import { Device } from '../../engine/device.js';
+// With the methods of tensors, which the library's own files count on.
+import { Device } from '../../engine/index.js';
 import { NoAdapterError } from '../../engine/errors.js';
 import { indexedDBVariants, useVariantStore } from '../../engine/variant-store.js';
 

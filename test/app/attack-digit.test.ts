@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attackDigit } from '../../app/rooms/attack/attack-digit.js';
 import { ATTACKS, mostLikely, type AttackName, type AttackRequest } from '../../app/rooms/attack/attacks.js';
 import { firstOfEach, type ShippedDigit } from '../../app/rooms/attack/first-of-each.js';
-import { LARGEST_MODEL } from '../../app/worker/model-limit.js';
+import { LARGEST_MODEL } from '../../app/size-limit.js';
 import { ModelShelf } from '../../app/worker/model-shelf.js';
 import { balancedSubset } from '../../data/split.js';
 import type { Device } from '../../engine/index.js';

@@ -107,6 +107,18 @@ describe('the room Attack', () => {
     expect(playground.complaints()).toEqual([]);
   });
 
+  it('attacks on after its adapter was lost', async () => {
+    await page.getByRole('button', { name: 'Digit 3' }).click();
+    await slide('0.25');
+    const before = await verdict();
+    await playground.loseAdapter();
+    await slide('0');
+    expect(await verdict()).not.toBe(before);
+    await slide('0.25');
+    expect(await verdict()).toBe(before);
+    expect(playground.complaints()).toEqual([]);
+  });
+
   it('takes what is drawn, by pointer and by keys', async () => {
     const pad = page.getByRole('application', { name: 'Drawing pad' });
     await pad.scrollIntoViewIfNeeded();

@@ -77,9 +77,7 @@ describe('the room Device', () => {
   it('says that the adapter was lost, and goes on with it opened anew', async () => {
     const { page, context } = await playground.open('device');
     await page.getByRole('heading', { name: 'Adapter' }).waitFor();
-    const session = await playground.browser.newBrowserCDPSession();
-    // The answer may go down with the process.
-    void session.send('Browser.crashGpuProcess').catch(() => undefined);
+    await playground.loseAdapter();
     await page.getByText(/^The adapter was lost: .*\. Whatever is asked next opens the adapter anew\.$/).waitFor();
     await page.getByRole('button', { name: 'Test the kernels' }).click();
     await page.getByText(/^[1-9]\d* of \d+$/).waitFor({ timeout: 60_000 });

@@ -14,6 +14,8 @@ export interface Playground {
    * `serviceWorkers` allows it.
    */
   open(room: string, options?: Parameters<Browser['newContext']>[0]): Promise<{ page: Page; context: BrowserContext }>;
+  /** Takes the adapter away from every page: its process crashes, and is started anew. */
+  loseAdapter(): Promise<void>;
   /** What the pages complained of since the last call: uncaught errors, and errors on the console. */
   complaints(): string[];
   close(): Promise<void>;
@@ -52,6 +54,11 @@ export async function startPlayground(options: PlaygroundOptions = {}): Promise<
       });
       await page.goto(`${server.url}#${room}`);
       return { page, context };
+    },
+    loseAdapter: async () => {
+      const session = await browser.newBrowserCDPSession();
+      // The answer may go down with the process.
+      void session.send('Browser.crashGpuProcess').catch(() => undefined);
     },
     complaints: () => complaints.splice(0),
     close: async () => {

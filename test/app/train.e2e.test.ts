@@ -2,15 +2,20 @@ import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { BrowserContext, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LARGEST_MODEL } from '../../app/size-limit.js';
 import { encodeSafetensors } from '../../nn/safetensors.js';
 import { expectAccessible } from './accessible.js';
 import { startPlayground, type Playground } from './playground.js';
 
 /** How long a part of a run may take on a driver that computes on two cores. */
 const LONG = 300_000;
+
+/** The images that the page ships. */
+const SHIPPED = fileURLToPath(new URL('../../app/public/mnist/', import.meta.url));
 
 let playground: Playground;
 let folder: string;
@@ -59,7 +64,7 @@ async function stepDone(least: number): Promise<void> {
 
 describe('the train room', () => {
   it('says of files that are no use what is wrong with them, and keeps what was there', async () => {
-    await page.getByText('Your own images, or a model to begin with').click();
+    await page.getByText('Your own images, a model to begin with').click();
     const text = join(folder, 'text.gz');
     await writeFile(text, 'no data at all');
     const idx = page.getByLabel(/^IDX files/);
@@ -72,7 +77,19 @@ describe('the train room', () => {
     await writeFile(model, encodeSafetensors({ bias }, { model: 'resnet18' }));
     await page.getByLabel(/^A model whose weights/).setInputFiles(model);
     await page.getByText('is of a resnet18; this room trains the network cnn4').waitFor();
+    const large = join(folder, 'large.safetensors');
+    await writeFile(large, new Uint8Array(LARGEST_MODEL + 1));
+    await page.getByLabel(/^A model whose weights/).setInputFiles(large);
+    await page.getByText('large.safetensors: has 49 MiB; at most 48 MiB are taken.').waitFor();
     await page.getByText('It learns from 5,000 images of MNIST').waitFor();
+    // So do settings that the trainer refuses.
+    await page.getByRole('spinbutton', { name: 'lambda' }).fill('0.4');
+    await page.getByRole('combobox', { name: 'Objective' }).selectOption('mma');
+    await page.getByRole('spinbutton', { name: 'searchSteps' }).fill('0.5');
+    await press('Train');
+    await page.getByRole('alert').filter({ hasText: 'searchSteps' }).waitFor({ timeout: 60_000 });
+    await page.getByText('Nothing is running.').waitFor();
+    await page.getByRole('combobox', { name: 'Objective' }).selectOption('mimae-at');
   });
 
   it(
@@ -124,9 +141,8 @@ describe('the train room', () => {
     await press('Save the model');
     const file = join(folder, 'model.safetensors');
     await (await downloading).saveAs(file);
-    const images = new URL('../../app/public/mnist/', import.meta.url).pathname;
-    await copyFile(join(images, 'test-images.gz'), join(folder, 't10k-images-idx3-ubyte.gz'));
-    await copyFile(join(images, 'test-labels.gz'), join(folder, 't10k-labels-idx1-ubyte.gz'));
+    await copyFile(join(SHIPPED, 'test-images.gz'), join(folder, 't10k-images-idx3-ubyte.gz'));
+    await copyFile(join(SHIPPED, 'test-labels.gz'), join(folder, 't10k-labels-idx1-ubyte.gz'));
     const command = new URL('../../dist/cli.js', import.meta.url).pathname;
     const options = ['--adapter', 'swiftshader', '--attacks', 'pgd-20', '--samples', '200', '--data', folder, '--json'];
     const { stdout } = await promisify(execFile)(process.execPath, [command, 'evaluate', file, ...options], {
@@ -145,6 +161,56 @@ describe('the train room', () => {
     await page.getByRole('link', { name: 'Train' }).click();
     await page.getByText(/^finished: step 120/).waitFor();
   });
+
+  it(
+    'learns from files of IDX, and takes a run that was saved, and one whose adapter was lost',
+    { timeout: LONG },
+    async () => {
+      await page.getByText('Your own images, a model to begin with').click();
+      const files = ['test-images.gz', 'test-labels.gz'].map((name) => join(SHIPPED, name));
+      await page.getByLabel(/^IDX files/).setInputFiles(files.toReversed());
+      await page.getByText('It learns from 1,000 images of your own, measured on 1,000').waitFor();
+      await page.getByText('More settings').click();
+      for (const [name, value] of [
+        ['Steps', '30'],
+        ['Images in a batch', '8'],
+        ['Steps between measurements', '15'],
+        ['Test images to measure on', '10'],
+      ] as const) {
+        await page.getByRole('spinbutton', { name, exact: true }).fill(value);
+      }
+      await press('Train');
+      await page.locator('.reached').filter({ hasText: 'Step 0:' }).waitFor({ timeout: LONG });
+      await playground.loseAdapter();
+      await page.getByText(/^The adapter was lost; the run goes on from step \d+\.$/).waitFor({ timeout: LONG });
+      await page.getByRole('spinbutton', { name: 'beta' }).fill('0.3');
+      await press('Pause');
+      await page.getByText(/^paused: step/).waitFor({ timeout: LONG });
+      await page.getByRole('spinbutton', { name: 'beta' }).waitFor();
+      const downloading = page.waitForEvent('download');
+      await press('Save the run');
+      const saved = join(folder, 'saved.safetensors');
+      await (await downloading).saveAs(saved);
+      await press('Resume');
+      await page.getByText(/^finished: step 30/).waitFor({ timeout: LONG });
+      const end = await reached();
+
+      // Its images have to be there first.
+      await press('Take those of the page');
+      await page.getByLabel(/^A model whose weights/).setInputFiles(saved);
+      await page
+        .getByText(/^A run of saved\.safetensors stands at step \d+ of 30\. It learned from files of your own/)
+        .waitFor();
+      await press('Go on with it');
+      await page.getByRole('alert').filter({ hasText: 'bring them first' }).waitFor();
+      await page.getByLabel(/^IDX files/).setInputFiles(files);
+      await page.getByText('It learns from 1,000 images of your own').waitFor();
+      await press('Go on with it');
+      await page.getByText(/^finished: step 30/).waitFor({ timeout: LONG });
+      expect(await reached()).toEqual(end);
+      await page.getByText(/^The adapter was lost/).waitFor();
+    },
+  );
 
   it('keeps nobody out', async () => {
     await expectAccessible(page, 'train');

@@ -5,7 +5,7 @@ import { SHIPPED_MODELS } from '../../models.js';
 import { addOwnModel, freeTitle } from '../../own-models.js';
 import { roomWorker } from '../../room-worker.js';
 import { sentenceOf } from '../../sentence.js';
-import { LARGEST_MODEL, tooLarge } from '../../worker/model-limit.js';
+import { LARGEST_MODEL, checkSize } from '../../size-limit.js';
 import type { AttackWorker } from './attack-worker.js';
 import { ATTACKS, type AttackName, type AttackRequest, type Outcome } from './attacks.js';
 import type { ShippedDigit } from './first-of-each.js';
@@ -142,7 +142,7 @@ export function putModel(side: 0 | 1, title: string): void {
 
 /** Puts a safetensors file in place of a side's model. Throws in a sentence where it is none; all is then as it was. */
 export async function takeModel(side: 0 | 1, file: File): Promise<void> {
-  if (file.size > LARGEST_MODEL) throw new Error(tooLarge(file.name, file.size));
+  checkSize(file, LARGEST_MODEL);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const title = freeTitle(file.name);
   await models.put(title, bytes);

@@ -5,6 +5,8 @@ import {
   forget,
   goOn,
   imagesPerSecond,
+  isIdle,
+  isMeasuring,
   kept,
   measure,
   pause,
@@ -13,7 +15,9 @@ import {
   settings,
   state,
   step,
+  type RunState,
 } from './session.js';
+import { SHIPPED } from './shipped.js';
 
 /** Test images that a measurement on demand takes. */
 const MEASURED = 200;
@@ -24,11 +28,12 @@ export function RunControls() {
   const isThere = now === 'paused' || now === 'finished';
   return (
     <section aria-label="The run">
-      {kept.value && (now === 'none' || now === 'finished') && (
+      {kept.value && isIdle.value && (
         <div class="panel kept">
           <p>
-            A run of an earlier visit stands at step {kept.value.step} of {kept.value.settings.steps}.
-            {!kept.value.isShipped && ' It learned from files of your own: bring them again first.'}
+            A run of {kept.value.file ?? 'an earlier visit'} stands at step {kept.value.run.step} of{' '}
+            {kept.value.run.settings.steps}.
+            {kept.value.run.images.digest !== SHIPPED && ' It learned from files of your own: bring them first.'}
           </p>
           <p class="buttons">
             <button onClick={() => void goOn()}>Go on with it</button>{' '}
@@ -42,27 +47,33 @@ export function RunControls() {
             Pause
           </button>
         ) : now === 'paused' ? (
-          <button class="main" onClick={() => void resume()}>
+          <button class="main" disabled={isMeasuring.value} onClick={() => void resume()}>
             Resume
           </button>
         ) : (
-          <button class="main" disabled={now === 'starting'} onClick={() => void begin()}>
+          <button class="main" disabled={!isIdle.value} onClick={() => void begin()}>
             Train
           </button>
         )}
-        {now === 'paused' && <button onClick={() => void begin()}>Begin anew</button>}
+        {now === 'paused' && (
+          <button disabled={isMeasuring.value} onClick={() => void begin()}>
+            Begin anew
+          </button>
+        )}
         {isThere && (
           <>
             <button onClick={() => void download('model')}>Save the model</button>
-            <button onClick={() => void download('checkpoint')}>Save the run</button>
-            <button disabled={finding.value === 'measuring'} onClick={() => void measure(MEASURED)}>
+            <button onClick={() => void download('run')}>Save the run</button>
+            <button disabled={isMeasuring.value} onClick={() => void measure(MEASURED)}>
               Measure on {MEASURED} test images
             </button>
           </>
         )}
       </p>
-      <p role="status" class="where">
-        {whereOf(now)}
+      {/* The step changes too often to be read out. */}
+      <p class="where">
+        <span role="status">{DOING[now]}</span>
+        {now !== 'none' && now !== 'starting' && `: ${whereOf(now)}`}
       </p>
       {now !== 'none' && <progress aria-label="Steps done" max={settings.value.steps} value={step.value} />}
       {finding.value && (
@@ -76,25 +87,18 @@ export function RunControls() {
   );
 }
 
-function whereOf(now: typeof state.value): string {
+const DOING: Readonly<Record<RunState, string>> = {
+  none: 'Nothing is running.',
+  starting: 'starting ...',
+  running: 'training',
+  pausing: 'pausing after the step at hand',
+  paused: 'paused',
+  finished: 'finished',
+};
+
+function whereOf(now: RunState): string {
+  const rate = imagesPerSecond.value === undefined ? [] : [`${imagesPerSecond.value.toFixed(0)} images/s`];
+  const left = secondsLeft.value === undefined ? [] : [`about ${Math.ceil(secondsLeft.value)} s left`];
   const at = `step ${step.value} of ${settings.value.steps}`;
-  const rate = imagesPerSecond.value === undefined ? '' : `, ${imagesPerSecond.value.toFixed(0)} images/s`;
-  switch (now) {
-    case 'none':
-      return 'Nothing is running.';
-    case 'starting':
-      return 'starting ...';
-    case 'running': {
-      const left = secondsLeft.value;
-      return `training: ${at}${rate}${left === undefined ? '' : `, about ${Math.ceil(left)} s left`}`;
-    }
-    case 'pausing':
-      return `pausing after the step at hand: ${at}`;
-    case 'paused':
-      return `paused: ${at}`;
-    case 'finished':
-      return `finished: ${at}${rate}`;
-    default:
-      return now satisfies never;
-  }
+  return [at, ...(now === 'paused' ? [] : rate), ...(now === 'running' ? left : [])].join(', ');
 }

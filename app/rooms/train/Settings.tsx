@@ -2,13 +2,13 @@ import { useId } from 'preact/hooks';
 import type { ObjectiveEntry } from '../../../adversarial/index.js';
 import { Choice } from '../../widgets/Choice.js';
 import { Slider } from '../../widgets/Slider.js';
-import { change, settings, state } from './session.js';
+import { change, isIdle, settings, weights } from './session.js';
 import type { TrainSettings } from './settings.js';
 
 /** How a run is to be; in a run, only the weights of the objective's terms can be changed. */
 export function Settings({ objectives }: { readonly objectives: readonly ObjectiveEntry[] }) {
   const chosen = settings.value;
-  const isFixed = state.value !== 'none' && state.value !== 'finished';
+  const isFixed = !isIdle.value;
   const set = (changes: Partial<TrainSettings>): void => void (settings.value = { ...settings.value, ...changes });
   const titles: Record<string, string> = Object.fromEntries(objectives.map(({ name }) => [name, name]));
   const entry = objectives.find(({ name }) => name === chosen.objective.name);
@@ -83,12 +83,12 @@ export function Settings({ objectives }: { readonly objectives: readonly Objecti
             onChange={(lr) => set({ lr })}
           />
           <NumberField
-            label="Width of the network"
-            value={chosen.width}
+            label={weights.value ? 'Width of the network, that of the file' : 'Width of the network'}
+            value={weights.value?.width ?? chosen.width}
             min={0.125}
             max={1}
             step={0.125}
-            disabled={isFixed}
+            disabled={isFixed || weights.value !== undefined}
             onChange={(width) => set({ width })}
           />
           <NumberField

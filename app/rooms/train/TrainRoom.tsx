@@ -6,12 +6,22 @@ import { LineChart } from '../../widgets/LineChart.js';
 import { Problem } from '../../widgets/Problem.js';
 import { RunControls } from './RunControls.js';
 import { Settings } from './Settings.js';
-import { curves, data, notes, problem, settings, state, useData, useWeights, weights } from './session.js';
+import {
+  curves,
+  data,
+  isIdle,
+  notes,
+  problem,
+  settings,
+  takeFile,
+  takePageImages,
+  useImages,
+  weights,
+} from './session.js';
 import './train.css';
 
 /** The room where one trains a classifier and watches it become robust. */
 export function TrainRoom() {
-  const isIdle = state.value === 'none' || state.value === 'finished';
   return (
     <>
       <Settings objectives={OBJECTIVES} />
@@ -29,23 +39,26 @@ export function TrainRoom() {
       )}
       <section aria-label="Files">
         <details>
-          <summary>Your own images, or a model to begin with</summary>
+          <summary>Your own images, a model to begin with, or a saved run</summary>
           <p>
-            It learns from {data.value}. <button onClick={() => void useData(undefined)}>Take those of the page</button>
+            It learns from {data.value}.{' '}
+            <button disabled={!isIdle.value} onClick={() => void takePageImages()}>
+              Take those of the page
+            </button>
           </p>
-          {isIdle ? (
+          {isIdle.value ? (
             <div class="columns">
               <DropZone
                 label="IDX files: images and labels, of a training and a test set"
                 accept=".gz,.idx,.idx3,.idx1,application/gzip,application/octet-stream"
                 multiple
-                onFiles={useData}
+                onFiles={useImages}
               />
               <DropZone
-                label="A model whose weights to begin with: a safetensors file"
+                label="A model whose weights to begin with, or a run that was saved: a safetensors file"
                 accept=".safetensors"
                 onFiles={async ([file]) => {
-                  if (file) await useWeights(file);
+                  if (file) await takeFile(file);
                 }}
               />
             </div>

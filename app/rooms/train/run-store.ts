@@ -1,16 +1,21 @@
 import { createStore, del, get, set } from 'idb-keyval';
+import type { ModelDescription } from '../../../nn/model-file.js';
 import type { Curves } from './curves.js';
+import type { ImagesFacts } from './images.js';
 import type { TrainSettings } from './settings.js';
 
-/** A run as it is kept in the browser: what it takes to go on after the page was closed. */
+/** A run as it is kept in the browser, and in files: what it takes to go on with it. */
 export interface KeptRun {
   readonly settings: TrainSettings;
+  /** The network: that of the settings, or of the file that the run began with. */
+  readonly model: ModelDescription;
+  readonly images: ImagesFacts;
   readonly curves: Curves;
+  /** What happened, in sentences, oldest first. */
+  readonly notes: readonly string[];
+  readonly step: number;
   /** A training checkpoint, as `encodeTrainingCheckpoint` writes it. */
   readonly checkpoint: Uint8Array<ArrayBuffer>;
-  readonly step: number;
-  /** Whether it learns from the images that the page ships: others do not outlive the page. */
-  readonly isShipped: boolean;
 }
 
 const store = createStore('bulwark-playground', 'runs');

@@ -1,9 +1,8 @@
 /** How a run of the room is set, and the trainer that it makes. */
-import { Trainer, objectiveNamed, type TrainingCheckpoint } from '../../../adversarial/index.js';
+import { Trainer, objectiveNamed, type TrainingAttack, type TrainingCheckpoint } from '../../../adversarial/index.js';
+import { checkAttack } from '../../../adversarial/training-attack.js';
 import type { Dataset } from '../../../data/dataset.js';
-import { Generator, type Device } from '../../../engine/index.js';
 import type { ModelDescription } from '../../../nn/model-file.js';
-import { modelNamed } from '../../../nn/models/registry.js';
 import type { Module } from '../../../nn/module.js';
 import { TrapezoidSchedule } from '../../../nn/optim/schedule.js';
 
@@ -43,12 +42,6 @@ export function descriptionOf({ width }: TrainSettings): ModelDescription {
   return { name: 'cnn4', classes: 10, inChannels: 1, imageSize: 28, options };
 }
 
-/** The network with the initial values of the seed. */
-export function makeModel(settings: TrainSettings, device: Device): Module {
-  const { name, ...rest } = descriptionOf(settings);
-  return modelNamed(name, { ...rest, device, generator: new Generator(settings.seed, { purpose: 'init' }) });
-}
-
 /**
  * The trainer of a run: eps and the learning rate grow at its beginning, so that training leaves the uniform solution.
  *
@@ -56,15 +49,29 @@ export function makeModel(settings: TrainSettings, device: Device): Module {
  */
 export function makeTrainer(
   settings: TrainSettings,
-  { model, dataset, from }: { readonly model: Module; readonly dataset: Dataset; readonly from?: TrainingCheckpoint },
+  {
+    model,
+    dataset,
+    from,
+  }: { readonly model: Module; readonly dataset: Dataset; readonly from?: TrainingCheckpoint | undefined },
 ): Trainer {
-  const { eps, attackSteps, batchSize, steps, lr, seed } = settings;
+  const { batchSize, steps, lr, seed, objective } = settings;
   const trainer = new Trainer({
     ...{ model, dataset, batchSize, steps, seed, momentum: 0.9, weightDecay: 2e-4, logEvery: 5 },
-    objective: objectiveNamed(settings.objective.name, settings.objective.options),
-    attack: { eps, steps: attackSteps, rampFraction: 0.3 },
+    objective: objectiveNamed(objective.name, objective.options),
+    attack: attackOf(settings),
     lr: new TrapezoidSchedule({ baseLr: lr, warmup: 0.3, decay: 0.3 }),
   });
   if (from) trainer.restore(from);
   return trainer;
+}
+
+/** Throws an `ArgumentError` for options of the objective that it refuses, or that do not go with the attack. */
+export function checkObjective(settings: TrainSettings): void {
+  const { name, options } = settings.objective;
+  checkAttack(objectiveNamed(name, options), attackOf(settings));
+}
+
+function attackOf({ eps, attackSteps }: TrainSettings): TrainingAttack {
+  return { eps, steps: attackSteps, rampFraction: 0.3 };
 }
