@@ -70,8 +70,16 @@ const NOT_IN_A_PAGE = [
  */
 const BESIDE_CHROMIUM = [
   'test/node/*.test.ts',
-  'test/cli/{demo,doctor,main,survival,train}.test.ts',
+  'test/cli/{demo,doctor,main,train}.test.ts',
   'test/engine/{device,faults,matmul}.test.ts',
+];
+
+/**
+ * What runs in Chromium alone where there is a row of it: methods made of operations, each of which is tested on both drivers, and whose
+ * tests take long. Rows that are named without Chromium have them all.
+ */
+const ON_ONE_DRIVER = [
+  'test/adversarial/{apgd,auto-attack,balls,cw-l2,deepfool,fab,guests,sanity,square,targeted,transfer}.test.ts',
 ];
 
 /** The same tests in Chromium, on its SwiftShader. */
@@ -99,13 +107,16 @@ export default defineConfig({
     // Choosing a driver changes the process's environment, which threads cannot.
     pool: 'forks',
     maxWorkers: 2,
+    // Loading the library anew for each file would take longer than the tests of most of them.
+    isolate: false,
     projects: [
       project('cpu', [CPU]),
       onAdapter('null', [NULL]),
       ...rows.flatMap((row) => {
         if (row === 'chromium') return [chromium(), e2e()];
-        const all = row !== 'swiftshader' || !rows.includes('chromium');
-        return [onAdapter(row, all ? ['test/**/*.test.ts'] : BESIDE_CHROMIUM, [CPU, NULL, E2E, PAGE])];
+        const beside = rows.includes('chromium');
+        const some = beside && row === 'swiftshader' ? BESIDE_CHROMIUM : ['test/**/*.test.ts'];
+        return [onAdapter(row, some, [CPU, NULL, E2E, PAGE, ...(beside ? ON_ONE_DRIVER : [])])];
       }),
     ],
   },

@@ -4,7 +4,7 @@ import { access, constants, mkdir, open, readFile, readdir, rename, rm, stat } f
 import { basename, dirname, join, resolve } from 'node:path';
 import { ArgumentError } from '../engine/errors.js';
 import { fileError } from './file-error.js';
-import { LOCK_FILE, lockFolder, type FolderLock } from './lock.js';
+import { isLockFile, lockFolder, type FolderLock } from './lock.js';
 
 /** The bytes of a file. Throws as {@link fileError} describes. */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -50,7 +50,7 @@ const UNFINISHED_FILE = /^\..*\.[0-9a-f]{8}\.tmp$/;
 
 /** Whether a file is one that a process that was killed may have left, and that says nothing. */
 export function isLeftover(name: string): boolean {
-  return name === LOCK_FILE || UNFINISHED_FILE.test(name);
+  return isLockFile(name) || UNFINISHED_FILE.test(name);
 }
 
 /**
@@ -81,7 +81,7 @@ export async function createRunFolder(
       );
     }
     const own = names.filter((name) => RUN_FILE.test(name) || UNFINISHED_FILE.test(name));
-    for (const name of own) await rm(join(folder, name));
+    for (const name of own) await rm(join(folder, name), { force: true });
     return lock;
   } catch (cause) {
     await lock?.release();

@@ -24,8 +24,13 @@ interface Holder {
   readonly began: string | null;
 }
 
-/** Attempts to take a lock that its holder left behind, of which another process may take it first. */
+/** Attempts to take a lock that was released, or left behind and taken over by another process, in between. */
 const ATTEMPTS = 5;
+
+/** Whether a file of a folder belongs to its lock: the lock itself, or what a process that was killed while it took one may have left. */
+export function isLockFile(name: string): boolean {
+  return name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`);
+}
 
 /**
  * Locks a folder for this process. A lock that a process left that has ended is taken over.
@@ -34,22 +39,49 @@ const ATTEMPTS = 5;
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, LOCK_FILE);
-  const own = join(folder, `.${LOCK_FILE}.${randomUUID().slice(0, 8)}.tmp`);
   const me: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
   try {
-    await writeFile(own, JSON.stringify(me), { flag: 'wx' });
-    for (let attempt = 1; !(await linked(own, path)); attempt++) {
-      const text = await readFile(path, 'utf8').catch(() => '');
-      const holder = holderIn(text);
-      if (holder && (attempt === ATTEMPTS || (await isAtWork(holder)))) throw lockedBy(path, folder, holder);
-      await remove(path, text);
-    }
+    await take(path, JSON.stringify(me), folder);
   } catch (cause) {
     throw fileError('lock', folder, cause);
+  }
+  return { release: () => rm(path, { force: true }) };
+}
+
+/** Puts a file that names this process in the place of a lock, where none is or one whose holder has ended. */
+async function take(path: string, me: string, folder: string): Promise<void> {
+  const own = `${path}.${randomUUID().slice(0, 8)}`;
+  try {
+    await writeFile(own, me, { flag: 'wx' });
+    for (let attempt = 1; !(await linked(own, path)); attempt++) {
+      const text = await contentsOf(path);
+      const holder = holderIn(text ?? '');
+      if (holder && (attempt === ATTEMPTS || (await isAtWork(holder)))) throw lockedBy(path, folder, holder);
+      if (text === undefined) continue;
+      // Who takes a lock over holds another one meanwhile, so that what was read stays what is replaced.
+      const takeover = `${path}.takeover`;
+      await take(takeover, me, folder);
+      try {
+        if ((await contentsOf(path)) !== text) continue;
+        await rename(own, path);
+        return;
+      } finally {
+        await rm(takeover, { force: true });
+      }
+    }
   } finally {
     await rm(own, { force: true });
   }
-  return { release: () => rm(path, { force: true }) };
+}
+
+/** What a file holds; undefined where there is none any more. */
+async function contentsOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw cause;
+  }
 }
 
 /** Gives a file a second name, all at once; false where that name is taken. */
@@ -60,19 +92,6 @@ async function linked(from: string, to: string): Promise<boolean> {
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
     throw cause;
-  }
-}
-
-/** Removes a lock of these contents; one that another process has put in its place meanwhile is put back. */
-async function remove(path: string, contents: string): Promise<void> {
-  const aside = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    await rename(path, aside);
-    if ((await readFile(aside, 'utf8')) !== contents) await linked(aside, path);
-  } catch {
-    // Another process was faster.
-  } finally {
-    await rm(aside, { force: true });
   }
 }
 

@@ -36,6 +36,7 @@ afterAll(() => {
 });
 
 const checks = [...everyCheck(), ...compositions.flatMap(checksOfComposition)];
+const firstOfOps = new Set(new Map(checks.toReversed().map((check) => [check.op.name, check])).values());
 
 describe('the records', () => {
   it('have a definition and samples each, and no definition is left over', () => {
@@ -90,7 +91,9 @@ describe('every op computes its definition', () => {
       });
     }
     results.push(await device.scope(() => bitsOf(check, uploadTransposed(device, check, arrays))));
-    results.push(await another.scope(() => bitsOf(check, uploadAll(another, check, arrays))));
+    // Another device compiles everything anew, which takes most of the time.
+    if (firstOfOps.has(check))
+      results.push(await another.scope(() => bitsOf(check, uploadAll(another, check, arrays))));
     for (const result of results) expect(result).toEqual(results[0]);
   });
 });

@@ -53,9 +53,22 @@ describe('lockFolder', () => {
     await leave({ pid, host: hostname(), began: null });
     await expect(lockFolder(folder)).rejects.toThrow(`process ${pid}`);
     await end();
-    const all = await Promise.allSettled(Array.from({ length: 10 }, () => lockFolder(folder)));
-    expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    expect(JSON.parse(await readFile(join(folder, LOCK_FILE), 'utf8'))).toMatchObject({ pid: process.pid });
+    for (let round = 0; round < 20; round++) {
+      await leave({ pid, host: hostname(), began: null });
+      const all = await Promise.allSettled(Array.from({ length: 10 }, () => lockFolder(folder)));
+      expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      for (const one of all) if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(LockedError);
+      expect(JSON.parse(await readFile(join(folder, LOCK_FILE), 'utf8'))).toMatchObject({ pid: process.pid });
+      expect(await readdir(folder)).toEqual([LOCK_FILE]);
+    }
+  });
+
+  it('takes over from one that ended while it took over', async () => {
+    for (const name of [LOCK_FILE, `${LOCK_FILE}.takeover`, `${LOCK_FILE}.takeover.takeover`]) {
+      await writeFile(join(folder, name), '{"pid":');
+    }
+    await (await lockFolder(folder)).release();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('knows a process from an earlier one of the same number', async () => {
