@@ -21,6 +21,8 @@ const bed = new Int32Array(new SharedArrayBuffer(4));
 
 const patched = new WeakSet<object>();
 let waiting = 0;
+/** Whether the next turn has a rest. */
+let scheduled = false;
 /** When something was last begun or done. */
 let since = 0;
 
@@ -40,7 +42,10 @@ export function restWhileWaiting({ GPUBuffer, GPUQueue }: DawnClasses): void {
 
 function rested<T>(wait: Promise<T>): Promise<T> {
   since = performance.now();
-  if (waiting++ === 0) setImmediate(rest);
+  waiting++;
+  // One rest in each turn, also where one wait follows another.
+  if (!scheduled) restNext();
+  scheduled = true;
   return wait.finally(() => {
     waiting--;
     since = performance.now();
@@ -49,8 +54,14 @@ function rested<T>(wait: Promise<T>): Promise<T> {
 
 /** Sleeps for a moment in each turn of the event loop. */
 function rest(): void {
-  if (waiting === 0) return;
+  scheduled = waiting > 0;
+  if (!scheduled) return;
   const length = Math.min(LONGEST, PART * (performance.now() - since));
   if (length >= SHORTEST) Atomics.wait(bed, 0, 0, length);
-  setImmediate(rest);
+  restNext();
+}
+
+/** It is Dawn that has the event loop turn: a wait without an end is not to keep a process alive. */
+function restNext(): void {
+  setImmediate(rest).unref();
 }

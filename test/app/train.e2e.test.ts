@@ -187,7 +187,6 @@ describe('the train room', () => {
       await page.getByRole('spinbutton', { name: 'beta' }).fill('0.3');
       await press('Pause');
       await page.getByText(/^paused: step/).waitFor({ timeout: LONG });
-      await page.getByRole('spinbutton', { name: 'beta' }).waitFor();
       const downloading = page.waitForEvent('download');
       await press('Save the run');
       const saved = join(folder, 'saved.safetensors');
