@@ -107,8 +107,6 @@ export default defineConfig({
     // Choosing a driver changes the process's environment, which threads cannot.
     pool: 'forks',
     maxWorkers: 2,
-    // Loading the library anew for each file would take longer than the tests of most of them.
-    isolate: false,
     projects: [
       project('cpu', [CPU]),
       onAdapter('null', [NULL]),

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { ArgumentError, NoAdapterError } from '../engine/errors.js';
 import { DRIVER_PACKAGE, findDriverArchive, loadVulkanLoader, unpackDriver } from './embedded-driver.js';
-import { restWhileWaiting, type DawnClasses } from './rest-while-waiting.js';
 
 /** What an adapter can be: a GPU, one of two drivers that compute on the CPU, or one that computes nothing. */
 export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader' | 'null';
@@ -184,16 +183,14 @@ async function request(flags: string[], drivers: readonly string[] = []): Promis
     const key = JSON.stringify([flags, listedDrivers()]);
     const gpu = instances.get(key) ?? dawn.create(flags);
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (!adapter) return null;
-    instances.set(key, gpu);
-    if (isSoftware(adapter)) restWhileWaiting(dawn.globals as DawnClasses);
+    if (adapter) instances.set(key, gpu);
     return adapter;
   } finally {
     restore();
   }
 }
 
-async function importDawn(): Promise<{ create(flags: string[]): GPU; readonly globals: object }> {
+async function importDawn(): Promise<{ create(flags: string[]): GPU }> {
   try {
     return await import('webgpu');
   } catch (cause) {
