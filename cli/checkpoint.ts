@@ -3,9 +3,8 @@ import { extname, join } from 'node:path';
 import { readdir, stat } from 'node:fs/promises';
 import type { Device } from '../engine/device.js';
 import { ArgumentError, BulwarkError, FormatError } from '../engine/errors.js';
-import { Generator } from '../engine/random.js';
 import { modelDescriptionOf, modelMetadata, modelOfFile, type KnownModel, type ModelFile } from '../nn/model-file.js';
-import { modelNamed, type ModelSource } from '../nn/models/registry.js';
+import { modelNamed, seededSource } from '../nn/models/registry.js';
 import type { Module } from '../nn/module.js';
 import { isPyTorch, readPyTorch } from '../nn/pytorch/read.js';
 import { stateDictOf } from '../nn/pytorch/state-dict-of.js';
@@ -18,15 +17,7 @@ import { UsageError, asUsage } from './errors.js';
 
 /** Builds a model; every random number in it follows from the seed. Throws a `UsageError` for options that it has not. */
 export function buildModel({ name, ...config }: ModelConfig, device: Device, seed = 0): Module {
-  return asUsage(() => modelNamed(name, { ...config, ...sourceOf(device, seed) }));
-}
-
-function sourceOf(device: Device, seed = 0): ModelSource {
-  return {
-    device,
-    generator: new Generator(seed, { purpose: 'init' }),
-    dropoutGenerator: new Generator(seed, { purpose: 'dropout' }),
-  };
+  return asUsage(() => modelNamed(name, { ...config, ...seededSource(device, seed) }));
 }
 
 /** Writes a model's tensors under PyTorch's names, with what it takes to build the model anew as metadata. */
@@ -125,5 +116,5 @@ export function epsOf({ metadata }: Checkpoint): number | undefined {
  * @throws BulwarkError naming the file, and the tensors that do not fit
  */
 export function loadModel(checkpoint: Checkpoint, config: ModelConfig, device: Device): Module {
-  return asUsage(() => modelOfFile(checkpoint, config, sourceOf(device)));
+  return asUsage(() => modelOfFile(checkpoint, config, seededSource(device, 0)));
 }

@@ -1,6 +1,5 @@
 import type { Device } from '../../engine/device.js';
 import { BulwarkError, FormatError } from '../../engine/errors.js';
-import { Generator } from '../../engine/random.js';
 import {
   describeModel,
   modelDescriptionOf,
@@ -8,6 +7,7 @@ import {
   type ModelDescription,
   type ModelFile,
 } from '../../nn/model-file.js';
+import { seededSource } from '../../nn/models/registry.js';
 import type { Module } from '../../nn/module.js';
 import { decodeSafetensors } from '../../nn/safetensors.js';
 import { LARGEST_MODEL, checkSize } from '../size-limit.js';
@@ -61,10 +61,7 @@ export class ModelShelf {
     if (built) return built;
     const known = this.#files.get(title);
     if (!known) throw new BulwarkError(`There is no model '${title}'.`);
-    const made = modelOfFile(known.file, known.description, {
-      device,
-      generator: new Generator(0, { purpose: 'init' }),
-    }).eval();
+    const made = modelOfFile(known.file, known.description, seededSource(device, 0)).eval();
     this.#built.set(title, made);
     return made;
   }

@@ -1,7 +1,7 @@
 import type { Device } from '../../engine/device.js';
 import { ArgumentError } from '../../engine/errors.js';
 import { unknownName, withDefaults, type OptionValues } from '../../engine/named-options.js';
-import type { Generator } from '../../engine/random.js';
+import { Generator } from '../../engine/random.js';
 import type { Module } from '../module.js';
 import type { ActivationName } from './activation.js';
 import { cnn4, type Cnn4Init } from './cnn4.js';
@@ -22,6 +22,15 @@ export interface ModelSource {
   readonly inChannels?: number;
   /** Height and width of the images; the model's own unless told. Only `cnn4` goes by it: the others average whatever is left. */
   readonly imageSize?: number;
+}
+
+/** A source whose every random number follows from a seed. */
+export function seededSource(device: Device, seed: number): ModelSource {
+  return {
+    device,
+    generator: new Generator(seed, { purpose: 'init' }),
+    dropoutGenerator: new Generator(seed, { purpose: 'dropout' }),
+  };
 }
 
 /** A model that can be asked for by its name. */

@@ -10,7 +10,6 @@ import {
 import { pgd20 } from '../../../adversarial/presets/attacks.js';
 import { partOf } from '../../../adversarial/training-checkpoint.js';
 import type { Device } from '../../../engine/device.js';
-import { Generator } from '../../../engine/random.js';
 import {
   modelDescriptionOf,
   modelMetadata,
@@ -18,7 +17,7 @@ import {
   type ModelDescription,
   type ModelFile,
 } from '../../../nn/model-file.js';
-import { modelNamed } from '../../../nn/models/registry.js';
+import { modelNamed, seededSource } from '../../../nn/models/registry.js';
 import type { Module } from '../../../nn/module.js';
 import { encodeSafetensors } from '../../../nn/safetensors.js';
 import { saveStateDict } from '../../../nn/state-dict.js';
@@ -307,12 +306,7 @@ export class TrainingRun {
 
   /** The network with the weights of the last checkpoint, of the file, or of the seed. */
   #build(device: Device): Module {
-    const { seed } = this.#settings;
-    const source = {
-      device,
-      generator: new Generator(seed, { purpose: 'init' }),
-      dropoutGenerator: new Generator(seed, { purpose: 'dropout' }),
-    };
+    const source = seededSource(device, this.#settings.seed);
     const kept = this.#last && { path: 'the run', tensors: partOf(this.#last.tensors, 'model'), metadata: {} };
     const file = kept ?? this.#weights;
     if (file) return modelOfFile(file, this.#description, source);
