@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BulwarkError } from '../engine/errors.js';
@@ -27,6 +27,9 @@ interface Holder {
 /** Attempts to take a lock that was released, or left behind and taken over by another process, in between. */
 const ATTEMPTS = 5;
 
+/** What a process makes the lock of first: a file that says in its name whose it is, since it may be killed before it has written. */
+const CANDIDATE = /^run\.lock(\.takeover)*\.(?<host>.+)\.(?<pid>\d+)\.[0-9a-f]{8}$/;
+
 /** Whether a file of a folder belongs to its lock: the lock itself, or what a process that was killed while it took one may have left. */
 export function isLockFile(name: string): boolean {
   return name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`);
@@ -41,7 +44,8 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, LOCK_FILE);
   const me: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
   try {
-    await take(path, JSON.stringify(me), folder);
+    await take(path, me, folder);
+    await removeLeftCandidates(folder);
   } catch (cause) {
     throw fileError('lock', folder, cause);
   }
@@ -49,10 +53,10 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 }
 
 /** Puts a file that names this process in the place of a lock, where none is or one whose holder has ended. */
-async function take(path: string, me: string, folder: string): Promise<void> {
-  const own = `${path}.${randomUUID().slice(0, 8)}`;
+async function take(path: string, me: Holder, folder: string): Promise<void> {
+  const own = `${path}.${me.host}.${me.pid}.${randomUUID().slice(0, 8)}`;
   try {
-    await writeFile(own, me, { flag: 'wx' });
+    await writeFile(own, JSON.stringify(me), { flag: 'wx' });
     for (let attempt = 1; !(await linked(own, path)); attempt++) {
       const text = await contentsOf(path);
       const holder = holderIn(text ?? '');
@@ -71,6 +75,15 @@ async function take(path: string, me: string, folder: string): Promise<void> {
     }
   } finally {
     await rm(own, { force: true });
+  }
+}
+
+/** Removes what processes left that were killed while they took the lock. */
+async function removeLeftCandidates(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const { host, pid } = CANDIDATE.exec(name)?.groups ?? {};
+    if (host === undefined || (await isAtWork({ pid: Number(pid), host, began: null }))) continue;
+    await rm(join(folder, name), { force: true });
   }
 }
 

@@ -71,6 +71,18 @@ describe('lockFolder', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('removes what a process left that was killed before it had the lock, and nothing of one that is at work', async () => {
+    const { pid, end } = await sleeper();
+    const names = ['', '.takeover'].map((of) => `${LOCK_FILE}${of}.${hostname()}.${pid}.0123abcd`);
+    for (const name of names) await writeFile(join(folder, name), '');
+    await writeFile(join(folder, `other.${hostname()}.${pid}.0123abcd`), '');
+    await (await lockFolder(folder)).release();
+    expect(await readdir(folder)).toHaveLength(3);
+    await end();
+    await (await lockFolder(folder)).release();
+    expect(await readdir(folder)).toEqual([`other.${hostname()}.${pid}.0123abcd`]);
+  });
+
   it('knows a process from an earlier one of the same number', async () => {
     await leave({ pid: process.pid, host: hostname(), began: '1' });
     await (await lockFolder(folder)).release();
