@@ -74,6 +74,8 @@ export class Device {
   #label: string | undefined;
   #tensors = 0;
   #fault: BulwarkError | undefined;
+  /** When it is known of every error so far what it was. */
+  #judged: Promise<void> = Promise.resolve();
 
   private constructor(gpu: GPUDevice, info: GPUAdapterInfo) {
     this.gpu = gpu;
@@ -104,7 +106,9 @@ export class Device {
           ? new OutOfMemoryError(`the GPU is out of memory: ${error.message}`)
           : new KernelError(error.message);
       // Where a buffer got no memory, that is the fault, and this follows from it.
-      void this.#pool.settled().then(() => (this.#fault ??= fault));
+      this.#judged = this.#pool.settled().then(() => {
+        this.#fault ??= fault;
+      });
     });
     void gpu.lost.then((info) => {
       this.#fault = new DeviceLostError(`the device is gone (${info.reason}): ${info.message || 'no reason given'}`);
@@ -174,9 +178,8 @@ export class Device {
   /** Submits, and waits until the GPU has done everything. Errors of the work so far surface here. */
   async sync(): Promise<void> {
     this.flush();
-    await this.gpu.queue.onSubmittedWorkDone();
-    await this.#pool.settled();
-    this.#throwFault();
+    await this.#waitFor(this.gpu.queue.onSubmittedWorkDone(), 'waiting for the GPU');
+    await this.#throwFaultOfWork();
   }
 
   /** Reads the first `bytes` of a range back, after everything recorded so far. */
@@ -188,19 +191,13 @@ export class Device {
     this.#recorder.copy(range.buffer, range.offset, staging, 0, wholeWords(bytes));
     this.flush();
     this.counters.readbacks++;
-    try {
-      await staging.mapAsync(1, 0, size);
-    } catch (cause) {
-      this.#throwFault();
-      throw new DeviceLostError(`reading ${bytes} bytes back failed: ${String(cause)}`, { cause });
-    }
+    await this.#waitFor(staging.mapAsync(1, 0, size), `reading ${bytes} bytes back`);
     const copy = staging.getMappedRange(0, size).slice(0, bytes);
     staging.unmap();
     const list = this.#staging.get(size);
     if (list) list.push(staging);
     else this.#staging.set(size, [staging]);
-    await this.#pool.settled();
-    this.#throwFault();
+    await this.#throwFaultOfWork();
     return copy;
   }
 
@@ -375,6 +372,23 @@ export class Device {
     throw new CaptureError(
       `compile: the function ${what}, so what it does next could depend on it; return the tensor, and look at it outside`,
     );
+  }
+
+  /** Awaits what the GPU fails to do only where it is lost, whatever the words for it, and before the loss is told by itself. */
+  async #waitFor(done: Promise<unknown>, what: string): Promise<void> {
+    try {
+      await done;
+    } catch (cause) {
+      this.#throwFault();
+      throw new DeviceLostError(`${what} failed: ${String(cause)}`, { cause });
+    }
+  }
+
+  /** Throws what went wrong with work that is over. */
+  async #throwFaultOfWork(): Promise<void> {
+    await this.#pool.settled();
+    await this.#judged;
+    this.#throwFault();
   }
 
   #throwFault(): void {

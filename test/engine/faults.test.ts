@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Trainer, mimaeAT } from '../../adversarial/index.js';
 import { Dataset } from '../../data/dataset.js';
 import {
@@ -40,6 +40,22 @@ describe('a broken kernel', () => {
     await expect(failing).rejects.toThrow(/broken|nonsense/);
     // What was recorded with it is lost; the device goes on.
     expect(await tensor([1, 2], { device }).add(1).toArray()).toEqual([2, 3]);
+  });
+
+  it('is known however long the news that the work is over took', async () => {
+    const device = await newDevice();
+    const { queue } = device.gpu;
+    const waited = queue.onSubmittedWorkDone.bind(queue);
+    for (let turns = 0; turns < 12; turns++) {
+      vi.spyOn(queue, 'onSubmittedWorkDone').mockImplementationOnce(async () => {
+        await waited();
+        for (let turn = 0; turn < turns; turn++) await undefined;
+        return undefined;
+      });
+      const kernel = defineKernel({ name: `broken ${turns}`, source: 'fn main() -> nonsense {}', bindings: ['write'] });
+      device.dispatch({ kernel, buffers: [zeros([1000 * (turns + 1)], { device }).range], workgroups: [1] });
+      await expect(device.sync()).rejects.toThrow(KernelError);
+    }
   });
 
   it('of impossible size is a LimitError before anything is recorded', async () => {
@@ -111,6 +127,22 @@ describe('a device that is lost in mid-step', () => {
     expect(() => mul(x, 2)).toThrow(DeviceLostError);
     const another = await newDevice();
     expect(await tensor([1, 2], { device: another }).mul(2).toArray()).toEqual([2, 4]);
+  });
+
+  it('is known by what waits for it, before the device says so', async () => {
+    const device = await newDevice();
+    const x = tensor([1, 2], { device });
+    await device.sync();
+    const gone = new Error('A valid external Instance reference no longer exists.');
+    const wait = vi.spyOn(device.gpu.queue, 'onSubmittedWorkDone').mockRejectedValueOnce(gone);
+    const failing = device.sync();
+    await expect(failing).rejects.toThrow(DeviceLostError);
+    await expect(failing).rejects.toThrow(/^waiting for the GPU failed: .*no longer exists/);
+    wait.mockRestore();
+    const { buffer } = x.range;
+    const read = vi.spyOn(Object.getPrototypeOf(buffer) as GPUBuffer, 'mapAsync').mockRejectedValueOnce(gone);
+    await expect(x.data()).rejects.toThrow(/^reading 8 bytes back failed: .*no longer exists/);
+    read.mockRestore();
   });
 
   it('ends a training run with a typed error', async () => {
