@@ -49,7 +49,7 @@ describe('a broken kernel', () => {
     for (let turns = 0; turns < 12; turns++) {
       vi.spyOn(queue, 'onSubmittedWorkDone').mockImplementationOnce(async () => {
         await waited();
-        for (let turn = 0; turn < turns; turn++) await undefined;
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
         return undefined;
       });
       const kernel = defineKernel({ name: `broken ${turns}`, source: 'fn main() -> nonsense {}', bindings: ['write'] });
