@@ -17,6 +17,12 @@ export const UNIFORM_BLOCK = 256;
  */
 const GENERATION = 8192;
 
+/**
+ * Bytes that are allocated, and never touched, for each bind group. Garbage collectors do not know what a bind group is to the driver, and
+ * would leave tens of thousands that are forgotten; memory they count.
+ */
+const WEIGHT = 4096;
+
 /** A compiled specialisation of a kernel. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -38,6 +44,7 @@ export class PipelineCache {
   /** Bind groups in two generations, so that only what has been used lately is kept. */
   #bindGroups = new Map<string, GPUBindGroup>();
   #olderBindGroups = new Map<string, GPUBindGroup>();
+  readonly #weights = new WeakMap<GPUBindGroup, ArrayBuffer>();
   readonly #bufferIds = new WeakMap<GPUBuffer, number>();
   readonly #modules: { readonly label: string; readonly module: GPUShaderModule }[] = [];
   #nextBufferId = 0;
@@ -74,6 +81,7 @@ export class PipelineCache {
           { binding: UNIFORM_BINDING, resource: { buffer: uniforms, offset: 0, size: UNIFORM_BLOCK } },
         ],
       });
+      this.#weights.set(group, new ArrayBuffer(WEIGHT));
     }
     if (this.#bindGroups.size === GENERATION) {
       this.#olderBindGroups = this.#bindGroups;

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { ArgumentError, NoAdapterError } from '../engine/errors.js';
 import { DRIVER_PACKAGE, findDriverArchive, loadVulkanLoader, unpackDriver } from './embedded-driver.js';
+import { restWhileWaiting, type DawnClasses } from './rest-while-waiting.js';
 
 /** What an adapter can be: a GPU, one of two drivers that compute on the CPU, or one that computes nothing. */
 export type AdapterKind = 'gpu' | 'lavapipe' | 'swiftshader' | 'null';
@@ -183,14 +184,16 @@ async function request(flags: string[], drivers: readonly string[] = []): Promis
     const key = JSON.stringify([flags, listedDrivers()]);
     const gpu = instances.get(key) ?? dawn.create(flags);
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-    if (adapter) instances.set(key, gpu);
+    if (!adapter) return null;
+    instances.set(key, gpu);
+    if (isSoftware(adapter)) restWhileWaiting(dawn.globals as DawnClasses);
     return adapter;
   } finally {
     restore();
   }
 }
 
-async function importDawn(): Promise<{ create(flags: string[]): GPU }> {
+async function importDawn(): Promise<{ create(flags: string[]): GPU; readonly globals: object }> {
   try {
     return await import('webgpu');
   } catch (cause) {
