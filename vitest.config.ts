@@ -91,6 +91,8 @@ const chromium = () => ({
     include: ['test/**/*.test.ts'],
     exclude: NOT_IN_A_PAGE,
     ...TIMEOUTS,
+    // Loading the library anew for each file would take longer than the tests of most of them.
+    isolate: false,
     browser: {
       enabled: true,
       headless: true,

@@ -46,7 +46,10 @@ describe('epilogues', () => {
   it.each(SHAPES)('of a convolution of %j by %j have the bits of the operations alone', async (xs, ws, options) => {
     const weight = draw(ws, 2);
     const bias = draw([ws[0] ?? 1], 3);
-    for (const variant of convVariants(device.caps, 'forward', convGeometry('test', xs, ws, options))) {
+    const variants = convVariants(device.caps, 'forward', convGeometry('test', xs, ws, options));
+    // The driver with eight lanes takes up to seconds to compile each.
+    const few = device.caps.subgroupSize === 8 && xs !== SHAPES[0]?.[0];
+    for (const variant of few ? variants.slice(0, 1) : variants) {
       const fn = (x: Tensor): Tensor[] => {
         const start = x.detach().requireGrad();
         const inner = start.mul(2).relu();
