@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { playwright } from '@vitest/browser-playwright';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
-import type { ProjectConfig } from 'vitest/node';
+import { BaseSequencer, type ProjectConfig, type TestSpecification } from 'vitest/node';
 import { findBrowser } from './scripts/browser.mjs';
 import { wgslAsText } from './scripts/wgsl-as-text.js';
 
@@ -36,9 +36,20 @@ const project = (name: string, include: string[], options: ProjectConfig = {}) =
   test: { name, include, ...TIMEOUTS, ...options },
 });
 
-/** One whose files take the adapter of this name. */
-const onAdapter = (name: string, include: string[], exclude: string[] = []) =>
-  project(name, include, { exclude, env: { BULWARK_ADAPTER: name } });
+/**
+ * Files that load the library and no more, one after the other in the same processes: loading it anew for each would take longer than the
+ * tests of most. Here no module is mocked.
+ */
+const OF_LIBRARY = ['test/{adversarial,app,data,engine,examples,nn}/**/*.test.ts'];
+
+/** Files with a process each: they change what a process is, or mock modules. */
+const OF_NODE = ['test/{bench,cli,node}/**/*.test.ts'];
+
+/** Two projects whose files take the adapter of this name. */
+const onAdapter = (name: string, library: string[], node: string[], exclude: string[]) => {
+  const env = { BULWARK_ADAPTER: name };
+  return [project(name, library, { exclude, env, isolate: false }), project(`${name}-node`, node, { exclude, env })];
+};
 
 /** The page's own times are looked at: nothing else is to run then. */
 const e2e = () =>
@@ -66,19 +77,19 @@ const NOT_IN_A_PAGE = [
 
 /**
  * What runs in Node.js on SwiftShader where it runs in Chromium besides, whose driver is the same: what a page cannot run and goes by the
- * driver, and a few of the kernels.
+ * driver, and how Dawn for Node.js tells of faults.
  */
-const BESIDE_CHROMIUM = [
-  'test/node/*.test.ts',
-  'test/cli/{demo,doctor,main,train}.test.ts',
-  'test/engine/{device,faults,matmul}.test.ts',
-];
+const BESIDE_CHROMIUM = {
+  library: ['test/engine/{device,faults}.test.ts'],
+  node: ['test/node/*.test.ts', 'test/cli/{demo,doctor,main,train}.test.ts'],
+};
 
 /**
- * What runs in Chromium alone where there is a row of it: methods made of operations, each of which is tested on both drivers, and whose
- * tests take long. Rows that are named without Chromium have them all.
+ * What runs in Chromium alone where there is a row of it: derivatives and methods made of operations, each of which is tested on both
+ * drivers, and whose tests take long. Rows that are named without Chromium have them all.
  */
 const ON_ONE_DRIVER = [
+  'test/engine/every-derivative.test.ts',
   'test/adversarial/{apgd,auto-attack,balls,cw-l2,deepfool,fab,guests,sanity,square,targeted,transfer}.test.ts',
 ];
 
@@ -103,21 +114,31 @@ const chromium = () => ({
   },
 });
 
+/** Projects one after the other, so that processes can be shared. */
+class ByProject extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ project }: TestSpecification): number => this.ctx.projects.indexOf(project);
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
+
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   test: {
     // Choosing a driver changes the process's environment, which threads cannot.
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: ByProject },
     projects: [
-      project('cpu', [CPU]),
-      onAdapter('null', [NULL]),
       ...rows.flatMap((row) => {
         if (row === 'chromium') return [chromium(), e2e()];
         const beside = rows.includes('chromium');
-        const some = beside && row === 'swiftshader' ? BESIDE_CHROMIUM : ['test/**/*.test.ts'];
-        return [onAdapter(row, some, [CPU, NULL, E2E, PAGE, ...(beside ? ON_ONE_DRIVER : [])])];
+        const { library, node } =
+          beside && row === 'swiftshader' ? BESIDE_CHROMIUM : { library: OF_LIBRARY, node: OF_NODE };
+        return onAdapter(row, library, node, [CPU, NULL, E2E, PAGE, ...(beside ? ON_ONE_DRIVER : [])]);
       }),
+      project('cpu', [CPU]),
+      project('null', [NULL], { env: { BULWARK_ADAPTER: 'null' } }),
     ],
   },
 });

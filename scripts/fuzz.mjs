@@ -15,7 +15,8 @@ main(() => {
   const seed = process.argv[2] ?? String(Math.floor(Math.random() * 2 ** 31));
   const vitest = join(root, 'node_modules', '.bin', 'vitest');
   const projects = ['lavapipe', 'swiftshader', 'cpu'].flatMap((name) => ['--project', name]);
-  const env = { BULWARK_FUZZ_CASES: CASES, ...process.env, BULWARK_FUZZ_SEED: seed };
+  const rows = { BULWARK_ROWS: 'lavapipe,swiftshader' };
+  const env = { BULWARK_FUZZ_CASES: CASES, ...process.env, ...rows, BULWARK_FUZZ_SEED: seed };
   console.log(`seed ${seed}`);
   const files = ['test/engine/fuzz.test.ts', 'test/nn/pytorch/damaged-files.cpu.test.ts'];
   return spawnSync(vitest, ['run', ...projects, ...files], { stdio: 'inherit', env }).status ?? 1;

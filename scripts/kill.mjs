@@ -10,8 +10,8 @@ import { main, root, setUp } from './setup.mjs';
 main(() => {
   setUp({ lavapipe: true });
   const vitest = join(root, 'node_modules', '.bin', 'vitest');
-  const projects = ['lavapipe', 'swiftshader'].flatMap((name) => ['--project', name]);
-  const env = { BULWARK_KILLS: '20', ...process.env };
+  const projects = ['lavapipe-node', 'swiftshader-node'].flatMap((name) => ['--project', name]);
+  const env = { BULWARK_KILLS: '20', ...process.env, BULWARK_ROWS: 'lavapipe,swiftshader' };
   const args = ['run', ...projects, 'test/cli/survival.test.ts', '-t', 'killed'];
   return spawnSync(vitest, args, { stdio: 'inherit', env }).status ?? 1;
 });

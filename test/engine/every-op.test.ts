@@ -1,26 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as engine from '../../engine/index.js';
-import { LimitError, registeredOps, type Device } from '../../engine/index.js';
-import { compositions } from '../support/compositions/index.js';
-import { checksOfComposition } from '../support/compositions/composition.js';
+import { registeredOps, type Device } from '../../engine/index.js';
+import { compositions, everyCheckAndComposition } from '../support/compositions/index.js';
 import { testDevice } from '../support/device.js';
-import {
-  arraysOf,
-  checksOf,
-  derivativeErrors,
-  everyCheck,
-  forwardError,
-  uploadAll,
-  uploadTransposed,
-  type RecordCheck,
-} from '../support/records.js';
+import { arraysOf, checksOf, forwardError, uploadAll, uploadTransposed, type RecordCheck } from '../support/records.js';
+import { isRefused } from '../support/refused.js';
 import { references } from '../support/references/index.js';
 
 /** f32 transcendental functions of the software adapters err by a few ulp: 2e-6 relative leaves a factor of about 8. */
 const FORWARD = 2e-6;
-/** Products of up to four such factors in first derivatives, eight in second. */
-const FIRST = 2e-5;
-const SECOND = 1e-4;
 /** One rounding to f16. */
 const HALF = 2 ** -11;
 
@@ -35,7 +23,7 @@ afterAll(() => {
   another.destroy();
 });
 
-const checks = [...everyCheck(), ...compositions.flatMap(checksOfComposition)];
+const checks = everyCheckAndComposition();
 const firstOfOps = new Set(new Map(checks.toReversed().map((check) => [check.op.name, check])).values());
 
 describe('the records', () => {
@@ -81,7 +69,7 @@ describe('every op computes its definition', () => {
   it.each(checks)('$name', async (check) => {
     const arrays = arraysOf(check);
     const results = [];
-    if (isRefused(check)) return;
+    if (isRefused(device, check)) return;
     // The first run compiles; later ones reuse pipelines, bind groups and memory.
     for (let run = 0; run < 3; run++) {
       await device.scope(async () => {
@@ -97,60 +85,6 @@ describe('every op computes its definition', () => {
     for (const result of results) expect(result).toEqual(results[0]);
   });
 });
-
-describe('every differentiable op has the derivatives of its definition', () => {
-  const differentiable = checks.filter(
-    ({ op, draws }) => op.differentiable && draws.some(({ dtype }) => dtype === 'f32'),
-  );
-  it.each(differentiable)('$name', async (check) => {
-    if (isRefused(check)) return;
-    await device.scope(async () => {
-      const { first, second } = await derivativeErrors(device, check, arraysOf(check));
-      expect(first).toBeLessThanOrEqual(check.half ? HALF : FIRST);
-      expect(second).toBeLessThanOrEqual(SECOND);
-    });
-  });
-});
-
-describe('every op of several inputs takes one tensor for all of them', () => {
-  const aliasing = checks.filter(
-    ({ shapes, draws }) =>
-      shapes.length > 1 && shapes.every((shape) => shape.join() === shapes[0]?.join()) && new Set(draws).size === 1,
-  );
-  it.each(aliasing)('$name', async (check) => {
-    const [array] = arraysOf(check);
-    if (!array) throw new RangeError('no input');
-    const same: RecordCheck = {
-      ...check,
-      shapes: check.shapes.slice(0, 1),
-      draws: check.draws.slice(0, 1),
-      call: ([x]) => check.call(check.shapes.flatMap(() => x ?? [])),
-      definitions: check.definitions.map(
-        (definition) =>
-          ([x]) =>
-            definition(check.shapes.flatMap(() => x ?? [])),
-      ),
-    };
-    if (isRefused(check)) return;
-    await device.scope(async () => {
-      expect(await forwardError(same, uploadAll(device, same, [array]), [array])).toBeLessThanOrEqual(FORWARD);
-      // Where both operands are equal a comparison, a maximum or a minimum has no derivative.
-      if (!check.op.differentiable || TIES.has(check.op.name)) return;
-      const { first, second } = await derivativeErrors(device, same, [array]);
-      expect(first).toBeLessThanOrEqual(FIRST);
-      expect(second).toBeLessThanOrEqual(SECOND);
-    });
-  });
-});
-
-/** Whether this adapter lacks what the check needs; the op has to say so then. */
-function isRefused(check: RecordCheck): boolean {
-  if (!check.half || device.caps.f16) return false;
-  expect(() => check.call(uploadAll(device, check, arraysOf(check)))).toThrow(LimitError);
-  return true;
-}
-
-const TIES = new Set(['maximum', 'minimum']);
 
 /** Every word of every output that has a definition. */
 async function bitsOf(check: RecordCheck, inputs: Parameters<RecordCheck['call']>[0]): Promise<number[][]> {

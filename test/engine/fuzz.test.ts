@@ -13,7 +13,7 @@ import { spreadFloats } from '../support/values.js';
 const CASES = Number(import.meta.env['BULWARK_FUZZ_CASES'] ?? 300);
 const SEED = Number(import.meta.env['BULWARK_FUZZ_SEED'] ?? 1);
 
-/** The same as for the samples (see every-op.test.ts). */
+/** The same as for the samples (see every-op.test.ts, every-derivative.test.ts). */
 const FORWARD = 2e-6;
 const FIRST = 2e-5;
 const SECOND = 1e-4;

@@ -19,7 +19,7 @@ const rows = new Map(
     }),
 );
 
-/** What every-op.test.ts allows, for values, first and second derivatives. */
+/** What every-op.test.ts and every-derivative.test.ts allow, for values, first and second derivatives. */
 const FULL = [2e-6, 2e-5, 1e-4];
 const HALF = [2 ** -11, 2 ** -11, 1e-4];
 

@@ -1,5 +1,6 @@
+import { everyCheck, type RecordCheck } from '../records.js';
 import { arrangeCompositions } from './arrange.js';
-import type { Composition } from './composition.js';
+import { checksOfComposition, type Composition } from './composition.js';
 import { convCompositions } from './conv.js';
 import { lossCompositions } from './losses.js';
 import { normCompositions } from './norm.js';
@@ -15,3 +16,8 @@ export const compositions: readonly Composition[] = [
   ...normCompositions,
   ...lossCompositions,
 ];
+
+/** The checks of all of them, and of every op. */
+export function everyCheckAndComposition(): RecordCheck[] {
+  return [...everyCheck(), ...compositions.flatMap(checksOfComposition)];
+}

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device } from '../../engine/index.js';
+import { everyCheckAndComposition } from '../support/compositions/index.js';
+import { testDevice } from '../support/device.js';
+import { arraysOf, derivativeErrors, forwardError, uploadAll, type RecordCheck } from '../support/records.js';
+import { isRefused } from '../support/refused.js';
+
+/** f32 transcendental functions of the software adapters err by a few ulp: 2e-6 relative leaves a factor of about 8. */
+const FORWARD = 2e-6;
+/** Products of up to four such factors in first derivatives, eight in second. */
+const FIRST = 2e-5;
+const SECOND = 1e-4;
+/** One rounding to f16. */
+const HALF = 2 ** -11;
+
+let device: Device;
+beforeAll(async () => {
+  device = await testDevice();
+});
+afterAll(() => {
+  device.destroy();
+});
+
+const checks = everyCheckAndComposition();
+
+describe('every differentiable op has the derivatives of its definition', () => {
+  const differentiable = checks.filter(
+    ({ op, draws }) => op.differentiable && draws.some(({ dtype }) => dtype === 'f32'),
+  );
+  it.each(differentiable)('$name', async (check) => {
+    if (isRefused(device, check)) return;
+    await device.scope(async () => {
+      const { first, second } = await derivativeErrors(device, check, arraysOf(check));
+      expect(first).toBeLessThanOrEqual(check.half ? HALF : FIRST);
+      expect(second).toBeLessThanOrEqual(SECOND);
+    });
+  });
+});
+
+describe('every op of several inputs takes one tensor for all of them', () => {
+  const aliasing = checks.filter(
+    ({ shapes, draws }) =>
+      shapes.length > 1 && shapes.every((shape) => shape.join() === shapes[0]?.join()) && new Set(draws).size === 1,
+  );
+  it.each(aliasing)('$name', async (check) => {
+    const [array] = arraysOf(check);
+    if (!array) throw new RangeError('no input');
+    const same: RecordCheck = {
+      ...check,
+      shapes: check.shapes.slice(0, 1),
+      draws: check.draws.slice(0, 1),
+      call: ([x]) => check.call(check.shapes.flatMap(() => x ?? [])),
+      definitions: check.definitions.map(
+        (definition) =>
+          ([x]) =>
+            definition(check.shapes.flatMap(() => x ?? [])),
+      ),
+    };
+    if (isRefused(device, check)) return;
+    await device.scope(async () => {
+      expect(await forwardError(same, uploadAll(device, same, [array]), [array])).toBeLessThanOrEqual(FORWARD);
+      // Where both operands are equal a comparison, a maximum or a minimum has no derivative.
+      if (!check.op.differentiable || TIES.has(check.op.name)) return;
+      const { first, second } = await derivativeErrors(device, same, [array]);
+      expect(first).toBeLessThanOrEqual(FIRST);
+      expect(second).toBeLessThanOrEqual(SECOND);
+    });
+  });
+});
+
+const TIES = new Set(['maximum', 'minimum']);
