@@ -81,7 +81,7 @@ const NOT_IN_A_PAGE = [
  */
 const BESIDE_CHROMIUM = {
   library: ['test/engine/{device,faults}.test.ts'],
-  node: ['test/node/*.test.ts', 'test/cli/{demo,doctor,main,train}.test.ts'],
+  node: ['test/node/*.test.ts', 'test/cli/{demo,doctor}.test.ts'],
 };
 
 /**

@@ -47,13 +47,20 @@ async function readFiles(
   if (isFile(place)) return filesOfTar(await readNamed(place), names);
   const [first = ''] = names;
   for (const folder of [place, join(place, inner)]) {
-    if (existsSync(join(folder, first))) return Promise.all(names.map((name) => readNamed(join(folder, name))));
+    if (existsSync(join(folder, first))) return readAll(names.map((name) => join(folder, name)));
   }
   // Unpacked without its gzip, as some programs do.
   for (const name of [archive, archive.replace('.gz', '')]) {
     if (isFile(join(place, name))) return filesOfTar(await readNamed(join(place, name)), names);
   }
   throw new ArgumentError(`${place}: holds neither ${names.join(', ')} nor ${archive}`);
+}
+
+/** One after the other: of several that are missing, the first is named. */
+async function readAll(names: readonly string[]): Promise<NamedBytes[]> {
+  const files = [];
+  for (const name of names) files.push(await readNamed(name));
+  return files;
 }
 
 async function readNamed(name: string): Promise<NamedBytes> {

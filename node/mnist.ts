@@ -59,11 +59,10 @@ async function readFour(place: string, split: MnistSplit): Promise<{ images: Nam
     throw fileError('read the dataset folder', place, cause);
   }
   const [imageStem, labelStem] = STEMS[split];
-  const [images, labels] = await Promise.all([
-    readOne(place, names, imageStem, 'idx3-ubyte'),
-    readOne(place, names, labelStem, 'idx1-ubyte'),
-  ]);
-  return { images, labels };
+  return {
+    images: await readOne(place, names, imageStem, 'idx3-ubyte'),
+    labels: await readOne(place, names, labelStem, 'idx1-ubyte'),
+  };
 }
 
 async function readOne(folder: string, names: readonly string[], stem: string, kind: string): Promise<NamedBytes> {
