@@ -44,8 +44,8 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, LOCK_FILE);
   const me: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
   try {
-    await take(path, me, folder);
     await removeLeftCandidates(folder);
+    await take(path, me, folder);
   } catch (cause) {
     throw fileError('lock', folder, cause);
   }
@@ -78,7 +78,7 @@ async function take(path: string, me: Holder, folder: string): Promise<void> {
   }
 }
 
-/** Removes what processes left that were killed while they took the lock. */
+/** Removes what processes left that were killed while they took the lock: nobody's any more, whoever holds it. */
 async function removeLeftCandidates(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const { host, pid } = CANDIDATE.exec(name)?.groups ?? {};

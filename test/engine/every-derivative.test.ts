@@ -4,14 +4,7 @@ import { everyCheckAndComposition } from '../support/compositions/index.js';
 import { testDevice } from '../support/device.js';
 import { arraysOf, derivativeErrors, forwardError, uploadAll, type RecordCheck } from '../support/records.js';
 import { isRefused } from '../support/refused.js';
-
-/** f32 transcendental functions of the software adapters err by a few ulp: 2e-6 relative leaves a factor of about 8. */
-const FORWARD = 2e-6;
-/** Products of up to four such factors in first derivatives, eight in second. */
-const FIRST = 2e-5;
-const SECOND = 1e-4;
-/** One rounding to f16. */
-const HALF = 2 ** -11;
+import { FIRST, FORWARD, HALF, SECOND } from '../support/tolerances.js';
 
 let device: Device;
 beforeAll(async () => {

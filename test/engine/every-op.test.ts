@@ -6,11 +6,7 @@ import { testDevice } from '../support/device.js';
 import { arraysOf, checksOf, forwardError, uploadAll, uploadTransposed, type RecordCheck } from '../support/records.js';
 import { isRefused } from '../support/refused.js';
 import { references } from '../support/references/index.js';
-
-/** f32 transcendental functions of the software adapters err by a few ulp: 2e-6 relative leaves a factor of about 8. */
-const FORWARD = 2e-6;
-/** One rounding to f16. */
-const HALF = 2 ** -11;
+import { FORWARD, HALF } from '../support/tolerances.js';
 
 let device: Device;
 let another: Device;

@@ -7,16 +7,12 @@ import { testDevice } from '../support/device.js';
 import { arraysOf, derivativeErrors, forwardError, uploadAll, type RecordCheck } from '../support/records.js';
 import type { NdArray } from '../support/reference.js';
 import { references } from '../support/references/index.js';
+import { FIRST, FORWARD, SECOND } from '../support/tolerances.js';
 import { spreadFloats } from '../support/values.js';
 
 /** `npm run test:fuzz` draws more, from a seed of its own. */
 const CASES = Number(import.meta.env['BULWARK_FUZZ_CASES'] ?? 300);
 const SEED = Number(import.meta.env['BULWARK_FUZZ_SEED'] ?? 1);
-
-/** The same as for the samples (see every-op.test.ts, every-derivative.test.ts). */
-const FORWARD = 2e-6;
-const FIRST = 2e-5;
-const SECOND = 1e-4;
 
 /** Inputs of up to as many elements have their second derivatives taken. */
 const THOROUGH = 24;

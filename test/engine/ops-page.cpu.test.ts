@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compositionEntries, opEntries } from '../support/ops-page.js';
+import { FIRST, FORWARD, HALF, SECOND } from '../support/tolerances.js';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/ops.md'), 'utf8');
 
@@ -20,8 +21,8 @@ const rows = new Map(
 );
 
 /** What every-op.test.ts and every-derivative.test.ts allow, for values, first and second derivatives. */
-const FULL = [2e-6, 2e-5, 1e-4];
-const HALF = [2 ** -11, 2 ** -11, 1e-4];
+const OF_FULL = [FORWARD, FIRST, SECOND];
+const OF_HALF = [HALF, HALF, SECOND];
 
 const entries = [...opEntries(), ...compositionEntries()];
 
@@ -40,7 +41,7 @@ describe('docs/ops.md', () => {
       // The second adapter has no f16; only what has derivatives has errors of them.
       const empty = (half && column >= 3) || (!differentiable && column % 3 > 0);
       if (empty) expect(error).toBeNaN();
-      else expect(error).toBeLessThanOrEqual((half ? HALF : FULL)[column % 3] ?? NaN);
+      else expect(error).toBeLessThanOrEqual((half ? OF_HALF : OF_FULL)[column % 3] ?? NaN);
     });
   });
 });
