@@ -27,6 +27,8 @@ const NULL = 'test/**/*.null.test.ts';
 const PAGE = 'test/**/*.page.test.ts';
 /** The built playground, driven in Chromium by Playwright. */
 const E2E = 'test/app/*.e2e.test.ts';
+/** Looks at how long the page's tasks take. */
+const TIMED = 'test/app/train.e2e.test.ts';
 
 const TIMEOUTS = { testTimeout: 120_000, hookTimeout: 120_000 };
 
@@ -35,6 +37,9 @@ const project = (name: string, include: string[], options: ProjectConfig = {}) =
   plugins: [wgslAsText],
   test: { name, include, ...TIMEOUTS, ...options },
 });
+
+/** Beside the browser, whose page is the longest of all that runs: it is not to wait for the others. */
+const standingBack = rows.includes('chromium') ? ['test/support/stand-back.ts'] : [];
 
 /**
  * Files that load the library and no more, one after the other in the same processes: loading it anew for each would take longer than the
@@ -47,17 +52,18 @@ const OF_NODE = ['test/{bench,cli,node}/**/*.test.ts'];
 
 /** Two projects whose files take the adapter of this name. */
 const onAdapter = (name: string, library: string[], node: string[], exclude: string[]) => {
-  const env = { BULWARK_ADAPTER: name };
-  return [project(name, library, { exclude, env, isolate: false }), project(`${name}-node`, node, { exclude, env })];
+  const options = { exclude, env: { BULWARK_ADAPTER: name }, setupFiles: standingBack };
+  return [project(name, library, { ...options, isolate: false }), project(`${name}-node`, node, options)];
 };
 
-/** The page's own times are looked at: nothing else is to run then. */
-const e2e = () =>
-  project('e2e', [E2E], {
-    globalSetup: ['test/app/build-playground.ts'],
-    sequence: { groupOrder: 1 },
-    maxWorkers: 1,
-  });
+/** After all else, as pages go by the clock; the one whose times are looked at has the machine to itself. */
+const e2e = () => {
+  const globalSetup = ['test/app/build-playground.ts'];
+  return [
+    project('e2e', [E2E], { globalSetup, exclude: [TIMED], sequence: { groupOrder: 1 } }),
+    project('e2e-timed', [TIMED], { globalSetup, sequence: { groupOrder: 2 }, maxWorkers: 1 }),
+  ];
+};
 
 /** What cannot run in a page, and why. */
 const NOT_IN_A_PAGE = [
@@ -131,7 +137,7 @@ export default defineConfig({
     sequence: { sequencer: ByProject },
     projects: [
       ...rows.flatMap((row) => {
-        if (row === 'chromium') return [chromium(), e2e()];
+        if (row === 'chromium') return [chromium(), ...e2e()];
         const beside = rows.includes('chromium');
         const { library, node } =
           beside && row === 'swiftshader' ? BESIDE_CHROMIUM : { library: OF_LIBRARY, node: OF_NODE };

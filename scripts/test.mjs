@@ -1,11 +1,12 @@
 /**
- * Sets up, checks format, lint (import directions among it) and types, then runs the tests on every row. Arguments go to Vitest.
+ * Sets up, checks format, lint (import directions among it) and types, and runs the tests on every row meanwhile. Arguments go to Vitest.
  * BULWARK_ROWS names the rows: adapters in Node.js, and `chromium`, the browser; by default lavapipe, the embedded SwiftShader and the browser.
  * The last line printed is the count of tests.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { browserFault } from './browser.mjs';
@@ -27,8 +28,8 @@ try {
   const strict =
     named !== undefined || (process.platform === 'linux' && (process.getuid() === 0 || Boolean(process.env.CI)));
   const rows = await availableRows(wanted, strict);
-  await Promise.all(Object.entries(CHECKS).map(([name, command]) => check(name, command)));
-  counts = runTests(rows);
+  const checks = Object.entries(CHECKS).map(([name, command]) => check(name, command));
+  [counts] = await Promise.all([runTests(rows), ...checks]);
 } catch (error) {
   failures.push(error instanceof Error ? error.message : String(error));
 }
@@ -63,6 +64,7 @@ function bin(path) {
 function check(name, command) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     const chunks = [];
     child.stdout.on('data', (chunk) => chunks.push(chunk));
     child.stderr.on('data', (chunk) => chunks.push(chunk));
@@ -76,20 +78,17 @@ function check(name, command) {
 }
 
 /** Runs Vitest, and counts by its own record: a file that could not be loaded is a failure too. */
-function runTests(rows) {
+async function runTests(rows) {
   const folder = mkdtempSync(join(tmpdir(), 'bulwark-test-'));
   const record = join(folder, 'results.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${record}`];
   try {
-    const { status } = spawnSync(
-      process.execPath,
-      [bin('vitest/vitest.mjs'), 'run', ...reporters, ...process.argv.slice(2)],
-      {
-        cwd: root,
-        stdio: ['ignore', 'inherit', 'inherit'],
-        env: { ...process.env, BULWARK_ROWS: rows.join(',') },
-      },
-    );
+    const vitest = spawn(process.execPath, [bin('vitest/vitest.mjs'), 'run', ...reporters, ...process.argv.slice(2)], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, BULWARK_ROWS: rows.join(',') },
+    });
+    const [status] = await once(vitest, 'close');
     if (!existsSync(record)) {
       failures.push('the test runner left no record');
       return counts;
