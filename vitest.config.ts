@@ -38,9 +38,6 @@ const project = (name: string, include: string[], options: ProjectConfig = {}) =
   test: { name, include, ...TIMEOUTS, ...options },
 });
 
-/** Beside the browser, whose page is the longest of all that runs: it is not to wait for the others. */
-const standingBack = rows.includes('chromium') ? ['test/support/stand-back.ts'] : [];
-
 /**
  * Files that load the library and no more, one after the other in the same processes: loading it anew for each would take longer than the
  * tests of most. Here no module is mocked.
@@ -52,7 +49,7 @@ const OF_NODE = ['test/{bench,cli,node}/**/*.test.ts'];
 
 /** Two projects whose files take the adapter of this name. */
 const onAdapter = (name: string, library: string[], node: string[], exclude: string[]) => {
-  const options = { exclude, env: { BULWARK_ADAPTER: name }, setupFiles: standingBack };
+  const options = { exclude, env: { BULWARK_ADAPTER: name } };
   return [project(name, library, { ...options, isolate: false }), project(`${name}-node`, node, options)];
 };
 

@@ -341,7 +341,8 @@ export class Device {
 
   /** Measures every dispatch from now on; the function that it returns ends that and gives what was measured. See `profile`. */
   trace(): () => Promise<DispatchTrace[]> {
-    return this.#recorder.trace();
+    const stop = this.#recorder.trace();
+    return () => this.#waitFor(stop(), 'reading timestamps back');
   }
 
   /** Shows the results of an operation to whoever inspects them, with the products that it adds up. */
@@ -375,9 +376,9 @@ export class Device {
   }
 
   /** Awaits what the GPU fails to do only where it is lost, whatever the words for it, and before the loss is told by itself. */
-  async #waitFor(done: Promise<unknown>, what: string): Promise<void> {
+  async #waitFor<T>(done: Promise<T>, what: string): Promise<T> {
     try {
-      await done;
+      return await done;
     } catch (cause) {
       this.#throwFault();
       throw new DeviceLostError(`${what} failed: ${String(cause)}`, { cause });

@@ -43,7 +43,8 @@ export async function profile<T>(device: Device, fn: () => T | Promise<T>): Prom
     result = await fn();
     await device.sync();
   } catch (error) {
-    await stop();
+    // Where the device was lost, this fails too; what failed first is what is told.
+    await stop().catch(() => undefined);
     throw error;
   }
   const milliseconds = performance.now() - started;

@@ -10,6 +10,7 @@ import {
   grad,
   keep,
   mul,
+  profile,
   sum,
   tensor,
   zeros,
@@ -142,6 +143,27 @@ describe('a device that is lost in mid-step', () => {
     const { buffer } = x.range;
     const read = vi.spyOn(Object.getPrototypeOf(buffer) as GPUBuffer, 'mapAsync').mockRejectedValueOnce(gone);
     await expect(x.data()).rejects.toThrow(/^reading 8 bytes back failed: .*no longer exists/);
+    read.mockRestore();
+  });
+
+  it('is known to a profile that reads its times, which tells what failed first', async () => {
+    const device = await newDevice();
+    const x = tensor([1, 2], { device });
+    await device.sync();
+    const prototype = Object.getPrototypeOf(x.range.buffer) as GPUBuffer;
+    const gone = new Error('A valid external Instance reference no longer exists.');
+    const read = vi.spyOn(prototype, 'mapAsync').mockRejectedValue(gone);
+    const failing = profile(device, () => {
+      mul(x, x);
+      throw new RangeError('on purpose');
+    });
+    await expect(failing).rejects.toThrow(RangeError);
+    const run = profile(device, () => mul(x, x));
+    // Where a device has no timestamps there is nothing to read.
+    if (device.gpu.features.has('timestamp-query')) {
+      await expect(run).rejects.toThrow(DeviceLostError);
+      await expect(run).rejects.toThrow(/^reading timestamps back failed: .*no longer exists/);
+    } else await expect(run).resolves.toMatchObject({ dispatches: [{ milliseconds: undefined }] });
     read.mockRestore();
   });
 
