@@ -11,7 +11,7 @@ import { modelDescriptionOf, modelMetadata, modelOfFile, type ModelFile } from '
 import { modelNamed } from '../../nn/models/registry.js';
 import { decodeSafetensors, encodeSafetensors } from '../../nn/safetensors.js';
 import { saveStateDict } from '../../nn/state-dict.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice, testDevice } from '../support/device.js';
 import { uniformFloats } from '../support/values.js';
 
 const COUNT = 20;
@@ -127,7 +127,7 @@ describe('a run of the room Train', () => {
 
   it('loses nothing with its device, in mid-run and while it is paused', async () => {
     const { run, kept } = begun();
-    const first = await testDevice();
+    const first = await ownDevice();
     run.prepare(first);
     const told: TrainUpdate[] = [];
     const losing = run.advance(first, (update) => {
@@ -136,7 +136,7 @@ describe('a run of the room Train', () => {
     await expect(losing).rejects.toThrow(DeviceLostError);
     const at = kept.at(-1)?.step ?? NaN;
 
-    const second = await testDevice();
+    const second = await ownDevice();
     const pausing = run.advance(second, (update) => {
       told.push(update);
       run.pause();

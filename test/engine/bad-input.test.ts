@@ -53,14 +53,14 @@ import {
   type Tensor,
 } from '../../engine/index.js';
 import { EVERY_DTYPE } from '../../engine/dtype.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice, testDevice } from '../support/device.js';
 import { arraysOf, checksOf, uploadAll, type RecordCheck } from '../support/records.js';
 
 let device: Device;
 let another: Device;
 beforeAll(async () => {
   device = await testDevice();
-  another = await testDevice();
+  another = await ownDevice();
 });
 afterAll(() => {
   device.destroy();

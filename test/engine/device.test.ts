@@ -20,11 +20,11 @@ import {
   zeros,
   type Device,
 } from '../../engine/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice } from '../support/device.js';
 
 let device: Device;
 beforeEach(async () => {
-  device = await testDevice();
+  device = await ownDevice();
 });
 afterEach(() => {
   device.destroy();
@@ -239,7 +239,7 @@ describe('errors', () => {
   });
 
   it('two devices live side by side', async () => {
-    const other = await testDevice();
+    const other = await ownDevice();
     const [x, y] = [tensor([1], { device }), tensor([2], { device: other })];
     expect(() => x.add(y)).toThrow(/two devices/);
     expect(await x.add(1).item()).toBe(2);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as engine from '../../engine/index.js';
 import { registeredOps, type Device } from '../../engine/index.js';
 import { compositions, everyCheckAndComposition } from '../support/compositions/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice, testDevice } from '../support/device.js';
 import { arraysOf, checksOf, forwardError, uploadAll, uploadTransposed, type RecordCheck } from '../support/records.js';
 import { isRefused } from '../support/refused.js';
 import { references } from '../support/references/index.js';
@@ -12,7 +12,7 @@ let device: Device;
 let another: Device;
 beforeAll(async () => {
   device = await testDevice();
-  another = await testDevice();
+  another = await ownDevice();
 });
 afterAll(() => {
   device.destroy();

@@ -17,12 +17,12 @@ import {
   type Device,
 } from '../../engine/index.js';
 import { SGD, cnn4 } from '../../nn/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice } from '../support/device.js';
 import { uniformFloats } from '../support/values.js';
 
 const devices: Device[] = [];
 async function newDevice(): Promise<Device> {
-  const device = await testDevice();
+  const device = await ownDevice();
   devices.push(device);
   return device;
 }

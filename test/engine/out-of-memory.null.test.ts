@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { OutOfMemoryError, keep, zeros, type Device, type Tensor } from '../../engine/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice } from '../support/device.js';
 
 /** Dawn's null backend has 512 MiB of memory, and means it: four of these, which are a size class of their own. */
 const PIECE = 112 * 2 ** 20;
@@ -15,7 +15,7 @@ const four = (): Tensor[] => [piece(), piece(), piece(), piece()];
 
 describe('a GPU without memory left', () => {
   it('is an OutOfMemoryError with the numbers at the next await, and can be used again', async () => {
-    device = await testDevice();
+    device = await ownDevice();
     const held = four();
     await device.sync();
     const refused = piece();
@@ -37,7 +37,7 @@ describe('a GPU without memory left', () => {
   });
 
   it('is told of operations too, wherever they wait next', async () => {
-    device = await testDevice();
+    device = await ownDevice();
     const held = four();
     const sum = held[0]?.add(1);
     await expect(sum?.sum().item()).rejects.toThrow(OutOfMemoryError);
@@ -45,7 +45,7 @@ describe('a GPU without memory left', () => {
   });
 
   it('takes back what was kept for reuse', async () => {
-    device = await testDevice();
+    device = await ownDevice();
     for (const tensor of four()) tensor.dispose();
     expect(device.memory()).toMatchObject({ live: 0, pooled: 4 * PIECE, buffers: 4 });
     // Of another size class, so that neither of them serves.
@@ -58,7 +58,7 @@ describe('a GPU without memory left', () => {
   });
 
   it('empties on demand', async () => {
-    device = await testDevice();
+    device = await ownDevice();
     piece().dispose();
     device.emptyCache();
     expect(device.memory()).toMatchObject({ live: 0, pooled: 0, buffers: 0 });

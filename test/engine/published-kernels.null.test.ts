@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Device } from '../../engine/index.js';
 import { publishedText } from '../../scripts/wgsl.mjs';
-import { testDevice } from '../support/device.js';
+import { ownDevice } from '../support/device.js';
 import { arraysOf, everyCheck, uploadAll } from '../support/records.js';
 
 // Every kernel of this file is compiled from the text that is published.
@@ -12,7 +12,7 @@ vi.mock(import('../../engine/template.js'), async (original) => {
 
 let device: Device;
 beforeAll(async () => {
-  device = await testDevice();
+  device = await ownDevice();
 });
 afterAll(() => {
   device.destroy();

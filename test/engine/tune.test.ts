@@ -75,7 +75,8 @@ describe('tune', () => {
     for (const { chosen, times } of tuned) {
       const measured = times.filter(({ ms }) => ms !== undefined);
       const best = Math.min(...measured.map(({ ms }) => ms ?? Infinity));
-      expect(measured.find(({ ms }) => ms === best)?.variant).toEqual(chosen);
+      // By a browser's coarse clock several may be the fastest.
+      expect(measured.filter(({ ms }) => ms === best).map(({ variant }) => variant)).toContainEqual(chosen);
     }
     const after = await conv2d(x, weight, null, { padding: 1 }).floats();
     after.forEach((value, at) => expect(value).toBeCloseTo(before[at] ?? NaN, 4));

@@ -4,13 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adversarialStep, mimaeAT, pgd, type Model } from '../../adversarial/index.js';
 import { Generator, keep, zeros, type Device, type Tensor } from '../../engine/index.js';
 import { SGD, cnn4 } from '../../nn/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice } from '../support/device.js';
 import { arraysOf, everyCheck, uploadAll } from '../support/records.js';
 
 /** Dawn's null backend validates everything and computes nothing: shapes, bindings, limits and counts, with no driver. */
 let device: Device;
 beforeAll(async () => {
-  device = await testDevice();
+  device = await ownDevice();
 });
 afterAll(() => {
   device.destroy();

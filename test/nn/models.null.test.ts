@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArgumentError, type Device } from '../../engine/index.js';
 import { MODELS, modelEntry, modelNamed, summary, wrn } from '../../nn/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice } from '../support/device.js';
 
 let device: Device;
 beforeEach(async () => {
-  device = await testDevice();
+  device = await ownDevice();
 });
 afterEach(() => {
   device.destroy();

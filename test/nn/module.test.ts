@@ -20,7 +20,7 @@ import {
   readTensors,
   saveStateDict,
 } from '../../nn/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice, testDevice } from '../support/device.js';
 
 let device: Device;
 beforeAll(async () => {
@@ -295,7 +295,7 @@ describe('a state that does not fit', () => {
   });
 
   it('may not come from another device', async () => {
-    const elsewhere = await testDevice();
+    const elsewhere = await ownDevice();
     const bn = new BatchNorm2d(2, { device: elsewhere });
     expect((await refusal(bn.stateDict())).mismatched[0]).toMatch(/weight is on another device/);
     elsewhere.destroy();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LimitError, tensor, zeros, type Device, type Tensor } from '../../engine/index.js';
 import { AdamW, RMSprop, SGD, clipGradNorm, clipGradValue, type Optimizer } from '../../nn/index.js';
 import { partsOf } from '../../nn/optim/flat-layout.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice, testDevice } from '../support/device.js';
 import { uniformFloats } from '../support/values.js';
 
 /** Bytes that the narrow device binds at most. */
@@ -13,7 +13,7 @@ let wide: Device;
 let narrow: Device;
 beforeAll(async () => {
   wide = await testDevice();
-  narrow = await testDevice();
+  narrow = await ownDevice();
   const { limits } = narrow.gpu;
   const narrowed = new Proxy(limits, {
     get: (of, name) => (name === 'maxStorageBufferBindingSize' ? LIMIT : (Reflect.get(of, name, of) as unknown)),
