@@ -93,7 +93,7 @@ const BESIDE_CHROMIUM = {
  */
 const ON_ONE_DRIVER = [
   'test/engine/every-derivative.test.ts',
-  'test/adversarial/{apgd,auto-attack,balls,cw-l2,deepfool,fab,guests,sanity,square,targeted,transfer}.test.ts',
+  'test/adversarial/{apgd,attacks,auto-attack,balls,cw-l2,deepfool,fab,guests,mma,presets,sanity,square,targeted,transfer}.test.ts',
 ];
 
 /** The same tests in Chromium, on its SwiftShader. */
