@@ -87,7 +87,8 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
   try {
     for (let losses = 0; ; losses++) {
       const from = checkpoints && (await readTrainingCheckpoint(checkpoints.path));
-      if (from || losses > 0) await call.run.rewind(from?.step ?? 0);
+      // Steps that were logged and come again; a run with checkpoints has its metrics to itself.
+      if (checkpoints) await call.run.rewind(from?.step ?? 0);
       try {
         const done = await trainFrom(from, call, { progress, warn });
         return { ...done, warnings, seconds: (performance.now() - started) / 1000 };

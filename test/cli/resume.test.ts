@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readMetrics } from '../../node/metrics.js';
 import { filesUnder, inTemporaryFolder, run, writeTinyMnist, type CommandResult } from './run.js';
@@ -46,6 +46,17 @@ describe('bulwark train --resume', () => {
     expect(await metricsOf('halved')).toEqual(await metricsOf('whole'));
     expect(await filesUnder('halved')).toEqual(COMPLETE);
     expect(await readFile('halved/config.json')).toEqual(await readFile('whole/config.json'));
+  });
+
+  it('begins anew with a run that was killed before its first checkpoint, whose steps do not come twice', async () => {
+    expect((await run([...TINY, '--steps', '6', '--eval-samples', '0', '--out', 'whole'])).code).toBe(0);
+    await mkdir('killed');
+    await cp('whole/config.json', 'killed/config.json');
+    const [first, second, third] = (await readFile('whole/metrics.jsonl', 'utf8')).split('\n');
+    await writeFile('killed/metrics.jsonl', `${first}\n${second}\n${third?.slice(0, 9)}`);
+    expect((await run(['train', '--resume', 'killed'])).code).toBe(0);
+    expect(await model('killed')).toEqual(await model('whole'));
+    expect(await metricsOf('killed')).toEqual(await metricsOf('whole'));
   });
 
   it('goes on from the last of the checkpoints, and with an evaluation that was interrupted', async () => {

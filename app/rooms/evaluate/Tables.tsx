@@ -87,7 +87,7 @@ export function Checks({ findings: { title, sanity } }: { readonly findings: Fin
                 <td class={verdict === 'pass' ? 'right' : 'wrong'}>{verdict}</td>
                 <td>
                   {finding}
-                  {verdict !== 'pass' && ` ${advice}`}
+                  {verdict !== 'pass' && ` (${advice})`}
                 </td>
               </tr>
             ))}

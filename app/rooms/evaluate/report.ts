@@ -87,7 +87,7 @@ function checksOf({ title, sanity }: Findings): Html | undefined {
             html`<tr>
               <th scope="row">${name}</th>
               <td>${verdict}</td>
-              <td>${finding}${verdict === 'pass' ? '' : ` ${advice}`}</td>
+              <td>${finding}${verdict === 'pass' ? '' : ` (${advice})`}</td>
             </tr>`,
         )}
       </tbody>
