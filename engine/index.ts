@@ -31,6 +31,7 @@ export type { KernelCheck } from './verify/verify.js';
 export type { DispatchTrace } from './timestamps.js';
 export type { Shape } from './shape.js';
 export { Tensor, keep, type GradHook, type NestedArray } from './tensor.js';
+export type { Operand } from './ops/binary.js';
 export * from './ops/create.js';
 export * from './ops/elementwise.js';
 export * from './ops/activation.js';
