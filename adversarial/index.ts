@@ -4,14 +4,12 @@ export type { Attack, AttackRandom, HostedAttack, HostedRun, RecordedAttack, Wat
 export {
   apgd,
   apgdAttack,
-  apgdCheckpoints,
   apgdTargeted,
   apgdTargetedAttack,
-  type ApgdOptions,
-  type ApgdResult,
   type ApgdTargetedOptions,
   type ApgdTargetedResult,
 } from './attacks/apgd.js';
+export { apgdCheckpoints, type ApgdOptions, type ApgdResult } from './attacks/apgd-climb.js';
 export { autoAttack, autoAttackParts, type AutoAttackOptions } from './attacks/auto-attack.js';
 export { bim, bimAttack, type BimOptions } from './attacks/bim.js';
 export {

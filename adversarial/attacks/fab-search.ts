@@ -19,13 +19,13 @@ import {
 import { oneHot } from '../../engine/ops/indexing.js';
 import { concat, reshape, slice } from '../../engine/ops/movement.js';
 import { argmax, max, sum } from '../../engine/ops/reduce.js';
-import { topk } from '../../engine/ops/sort.js';
 import { norm as lengthOf } from '../../engine/ops/statistics.js';
 import { keep, type Tensor } from '../../engine/tensor.js';
 import { inEvalMode, logitsOf, type Model } from '../model.js';
 import { stepToHyperplane } from './hyperplane.js';
 import { carry, release } from './carried.js';
 import { lossAt } from './input-gradient.js';
+import { rankedOthers } from './ranked-others.js';
 import { perImage, rowsOf } from './rows.js';
 import { FAB_NOT_FOUND, type FabResult, type FabSettings as Settings, type FabTargetedOptions } from './fab.js';
 
@@ -41,14 +41,11 @@ export async function searchFab(
   const evaluated = <T>(work: () => T): T => device.scope(() => inEvalMode(model, () => noGrad(device, work)));
   const classes = evaluated(() => {
     const logits = logitsOf(model, x);
-    const [m = 0, count = 0] = logits.shape;
+    const [, count = 0] = logits.shape;
     if (logits.rank !== 2 || count < 2) {
       throw new ArgumentError(`fabTargeted: the model has ${count} classes; needs at least 2`);
     }
-    const ranked = topk(logits, Math.min(settings.targets + 1, count), 1).indices;
-    return Array.from({ length: Math.min(settings.targets, count - 1) }, (_, rank) =>
-      keep(reshape(slice(ranked, [null, { start: rank + 1, end: rank + 2 }]), [m])),
-    );
+    return rankedOthers(logits, settings.targets).map(keep);
   });
   const step = compile((...tensors: Tensor[]) => {
     const [images, truth, target, point, nearest, distance] = tensors as [
