@@ -34,6 +34,7 @@ export { Tensor, keep, type GradHook, type NestedArray } from './tensor.js';
 export type { Operand } from './ops/binary.js';
 export * from './ops/create.js';
 export * from './ops/elementwise.js';
+export type { NoAttrs } from './ops/unary.js';
 export * from './ops/activation.js';
 export * from './ops/indexing.js';
 export {

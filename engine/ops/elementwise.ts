@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor.js';
 import { KIND_DTYPES, binary, type Operand } from './binary.js';
 import { zeros, zerosLike } from './create.js';
 import { sumToShape } from './movement.js';
-import { dispatchUnary } from './unary.js';
+import { UNARY_SAMPLES, dispatchUnary, unary, type NoAttrs } from './unary.js';
 
 const castKernel = defineKernel({ name: 'cast', source: castSource, bindings: ['read', 'write'] });
 const selectKernel = defineKernel({
@@ -18,48 +18,6 @@ const selectKernel = defineKernel({
   source: selectSource,
   bindings: ['read', 'read', 'read', 'write'],
 });
-
-/** Attributes of an op that has none. */
-export type NoAttrs = Readonly<Record<string, never>>;
-
-/** Shapes that every elementwise op is tested on: scalar, one, primes, zero-size, more than a workgroup. */
-const UNARY_SAMPLES = [[], [1], [7], [0, 3], [2, 3, 5], [1031]].map((shape) => ({ shapes: [shape], attrs: {} }));
-
-interface UnaryRow {
-  readonly summary: string;
-  readonly domain?: readonly [number, number];
-  /** What the operand may hold; f32 only by default. */
-  readonly dtypes?: readonly DType[];
-  /** The result is bool; else it has the operand's type. */
-  readonly test?: boolean;
-  /** The kernel reads the elements as raw words. */
-  readonly words?: boolean;
-  /** The derivative times the upstream gradient `g`, at input `x` with output `y`. */
-  readonly backward?: (g: Tensor, x: Tensor, y: Tensor) => Tensor;
-}
-
-function unary(name: string, row: UnaryRow): (x: Tensor) => Tensor {
-  const { summary, domain, dtypes = ['f32'], test = false, words = false, backward } = row;
-  const op = defineOp<NoAttrs>({
-    name,
-    summary,
-    samples: UNARY_SAMPLES,
-    dtypes,
-    ...(domain ? { domain } : {}),
-    infer: (inputs) => {
-      expectDType(name, inputs, ...dtypes);
-      const { shape, dtype } = nth(inputs, 0);
-      return [{ shape, dtype: test ? 'bool' : dtype }];
-    },
-    run: ({ inputs, outputs }) => {
-      dispatchUnary(name, nth(inputs, 0), nth(outputs, 0), { words });
-    },
-    ...(backward
-      ? { backward: ({ grads, inputs, outputs }) => [backward(nth(grads, 0), nth(inputs, 0), nth(outputs, 0))] }
-      : {}),
-  });
-  return (x) => applyOne(op, [x], {});
-}
 
 /** Numbers that have a sign. */
 const SIGNED = ['f32', 'i32'] as const;
