@@ -61,19 +61,15 @@ function bin(path) {
 }
 
 /** Runs one check, printing what it says when it ends, and notes its failure. */
-function check(name, command) {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-    const chunks = [];
-    child.stdout.on('data', (chunk) => chunks.push(chunk));
-    child.stderr.on('data', (chunk) => chunks.push(chunk));
-    child.on('close', (status) => {
-      const said = Buffer.concat(chunks).toString().trimEnd();
-      console.log(`check ${name}: ${status === 0 ? 'passed' : 'FAILED'}${said === '' ? '' : `\n${said}`}`);
-      if (status !== 0) failures.push(`check ${name}`);
-      resolve();
-    });
-  });
+async function check(name, command) {
+  const child = spawn(process.execPath, command, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const chunks = [];
+  child.stdout.on('data', (chunk) => chunks.push(chunk));
+  child.stderr.on('data', (chunk) => chunks.push(chunk));
+  const [status] = await once(child, 'close');
+  const said = Buffer.concat(chunks).toString().trimEnd();
+  console.log(`check ${name}: ${status === 0 ? 'passed' : 'FAILED'}${said === '' ? '' : `\n${said}`}`);
+  if (status !== 0) failures.push(`check ${name}`);
 }
 
 /** Runs Vitest, and counts by its own record: a file that could not be loaded is a failure too. */

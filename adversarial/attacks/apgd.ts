@@ -14,8 +14,8 @@ import { perImage } from './rows.js';
 
 /**
  * Auto-PGD (Croce and Hein 2020, algorithm 1; see apgd-climb.ts): adversarial versions of images `x` `[m, ...]` (f32, in the range of the
- * data) with classes `labels` (i32 `[m]`). Only records work, and captures its iteration by itself. The model runs in evaluation mode and gets its modes back; parameters, gradients and running statistics
- * stay as they are.
+ * data) with classes `labels` (i32 `[m]`). Only records work, and captures its iteration by itself. The model runs in evaluation mode and
+ * gets its modes back; parameters, gradients and running statistics stay as they are.
  *
  * @throws ArgumentError for options outside their domain, or a loss 'dlr' and fewer than 3 classes; ShapeError or DTypeError for a batch
  * that is none

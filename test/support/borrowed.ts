@@ -1,10 +1,7 @@
 /** Pipelines stay, so that Dawn knows the text of the next one that is made. */
 const compiled: unknown[] = [];
 
-/**
- * A GPUDevice that several use, as one of them has it: all that it makes is freed when it is destroyed, and then it is lost to that one
- * only.
- */
+/** A GPUDevice that several use, as one of them has it: where that one destroys it, its buffers are freed, and it is lost to that one only. */
 export function borrowed(gpu: GPUDevice): GPUDevice {
   const buffers: GPUBuffer[] = [];
   const listening: Parameters<GPUDevice['addEventListener']>[] = [];
