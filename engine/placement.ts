@@ -30,9 +30,18 @@ export interface Placement {
 
 const ALIGNMENT = 256;
 
+/** Commands in a stretch of time. */
+const STRETCH = 64;
+
+interface Resident {
+  readonly tenant: Tenant;
+  readonly offset: number;
+}
+
 interface Arena {
   size: number;
-  readonly tenants: { readonly tenant: Tenant; readonly index: number; readonly offset: number }[];
+  /** Those that live in each stretch of time: long plans have many tenants, few of which live at once. */
+  readonly stretches: Resident[][];
 }
 
 /** What to place first: the largest, the largest for the longest, the longest there. */
@@ -55,16 +64,20 @@ function placeByWeight(tenants: readonly Tenant[], limit: number, weight: (tenan
   const arenas: Arena[] = [];
   const order = tenants.map((tenant, index) => ({ tenant, index })).sort((a, b) => weight(b.tenant) - weight(a.tenant));
   for (const { tenant, index } of order) {
+    const barred = new Set([...tenant.apart].map((other) => places[other]?.arena));
     let best: { arena: number; offset: number; growth: number } | undefined;
     for (const [number, arena] of arenas.entries()) {
-      if (arena.tenants.some((other) => tenant.apart.has(other.index))) continue;
+      if (barred.has(number)) continue;
       const offset = lowestGap(arena, tenant);
       const growth = Math.max(0, offset + tenant.size - arena.size);
       if (offset + tenant.size <= limit && (!best || growth < best.growth)) best = { arena: number, offset, growth };
+      if (best?.growth === 0) break;
     }
     const { arena: number, offset } = best ?? { arena: arenas.length, offset: 0 };
-    const arena = (arenas[number] ??= { size: 0, tenants: [] });
-    arena.tenants.push({ tenant, index, offset });
+    const arena = (arenas[number] ??= { size: 0, stretches: [] });
+    for (let at = stretchOf(tenant.first); at <= stretchOf(tenant.last); at++) {
+      (arena.stretches[at] ??= []).push({ tenant, offset });
+    }
     arena.size = Math.max(arena.size, offset + tenant.size);
     places[index] = { arena: number, offset };
   }
@@ -72,10 +85,8 @@ function placeByWeight(tenants: readonly Tenant[], limit: number, weight: (tenan
 }
 
 /** The lowest offset at which nothing that lives at the same time is in the way. */
-function lowestGap({ tenants }: Arena, { size, first, last }: Tenant): number {
-  const inTheWay = tenants
-    .filter((other) => other.tenant.first <= last && first <= other.tenant.last)
-    .sort((a, b) => a.offset - b.offset);
+function lowestGap(arena: Arena, { size, first, last }: Tenant): number {
+  const inTheWay = residentsDuring(arena, first, last).sort((a, b) => a.offset - b.offset);
   let offset = 0;
   for (const other of inTheWay) {
     if (offset + size <= other.offset) break;
@@ -83,4 +94,22 @@ function lowestGap({ tenants }: Arena, { size, first, last }: Tenant): number {
     offset = Math.max(offset, Math.ceil(end / ALIGNMENT) * ALIGNMENT);
   }
   return offset;
+}
+
+/** Those that live at some time from `first` to `last`, once each. */
+function residentsDuring({ stretches }: Arena, first: number, last: number): Resident[] {
+  const found: Resident[] = [];
+  for (let at = stretchOf(first); at <= stretchOf(last); at++) {
+    for (const resident of stretches[at] ?? []) {
+      const { tenant } = resident;
+      const seen = at > Math.max(stretchOf(tenant.first), stretchOf(first));
+      if (!seen && tenant.first <= last && first <= tenant.last) found.push(resident);
+    }
+  }
+  return found;
+}
+
+/** The stretch that a command is in; what is there before the first command counts to it. */
+function stretchOf(command: number): number {
+  return Math.max(0, Math.floor(command / STRETCH));
 }

@@ -11,9 +11,12 @@ const tenant = (size: number, first: number, last: number, ...apart: number[]): 
 
 const LIMIT = 1 << 20;
 
-/** Tenants with random sizes and lifetimes, some of which may not be together. */
+/** Tenants with random sizes, brief lifetimes and long ones, some of which may not be together. */
 const anyTenants = fc
-  .array(fc.tuple(fc.integer({ min: 1, max: 200 }), fc.nat(30), fc.nat(12)), { maxLength: 30 })
+  .array(
+    fc.tuple(fc.integer({ min: 1, max: 200 }), fc.integer({ min: -1, max: 30 }), fc.oneof(fc.nat(12), fc.nat(300))),
+    { maxLength: 30 },
+  )
   .chain((list) =>
     fc
       .array(fc.tuple(fc.nat(Math.max(0, list.length - 1)), fc.nat(Math.max(0, list.length - 1))), { maxLength: 40 })
@@ -54,6 +57,12 @@ describe('placeTenants', () => {
     const chain = Array.from({ length: 9 }, (_, at) => tenant(1024, at, at + 1, ...(at > 0 ? [at - 1] : []), at + 1));
     expect(placeTenants(chain, LIMIT).arenas).toEqual([1024, 1024]);
     expect(placeTenants([tenant(512, 0, 1), tenant(256, 2, 3), tenant(256, 2, 3)], LIMIT).arenas).toEqual([512]);
+  });
+
+  it('sees what has lived for long', () => {
+    const long = tenant(1024, -1, 1000);
+    const brief = Array.from({ length: 20 }, (_, at) => tenant(512, 50 * at, 50 * at + 49));
+    expect(placeTenants([long, ...brief], LIMIT).arenas).toEqual([1536]);
   });
 
   it('opens another arena where one would be too large', () => {
