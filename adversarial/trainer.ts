@@ -208,20 +208,28 @@ export class Trainer {
     const generators = this.#dropout.map((generator) => generator.state());
     const variants = model.device.variants.entries();
     const owesValidation = this.#owesValidation || undefined;
-    return { step: this.#step, tensors, generators, variants, best: this.#validation?.best, owesValidation };
+    const dataset = this.#loader.dataset.fingerprint;
+    return { step: this.#step, tensors, generators, variants, dataset, best: this.#validation?.best, owesValidation };
   }
 
   /**
    * Goes on from a checkpoint of a run with the same model, dataset and options, with the bits that it would have had.
    *
-   * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, or
-   * another number of generators
+   * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, another
+   * number of generators, or another dataset
    */
-  restore({ step, tensors, generators, variants, best, owesValidation = false }: TrainingCheckpoint): void {
+  restore({ step, tensors, generators, variants, dataset, best, owesValidation = false }: TrainingCheckpoint): void {
     const { model } = this.#options;
     checkCount('trainer', 'step', step, 0);
     if (step > this.steps)
       throw new ArgumentError(`trainer: a checkpoint after step ${step} of a run of ${this.steps}`);
+    const { name, fingerprint } = this.#loader.dataset;
+    if (dataset !== undefined && dataset !== fingerprint) {
+      throw new ArgumentError(
+        `trainer: the checkpoint is of a run on other images or labels (${dataset}) than those of ${name} (${fingerprint}); ` +
+          'give it the dataset that it began with',
+      );
+    }
     const dropout = this.#dropout;
     if (generators.length !== dropout.length) {
       throw new ArgumentError(

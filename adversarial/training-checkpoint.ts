@@ -32,6 +32,8 @@ export interface TrainingCheckpoint {
   readonly generators: readonly GeneratorState[];
   /** The variants of kernels that measurement chose: another variant rounds otherwise. */
   readonly variants: VariantEntries;
+  /** The fingerprint of the dataset that the run learns from. */
+  readonly dataset?: string | undefined;
   readonly best?: BestValidation | undefined;
   /** Whether the validation after this step is still to be done: the run was ended in the middle of it. */
   readonly owesValidation?: boolean | undefined;
@@ -62,7 +64,7 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, file: string): Train
   } catch (cause) {
     throw new FormatError(`${file}: what its metadata say of the run is no JSON`, { cause });
   }
-  const { step, generators, variants, best, owesValidation } = rest;
+  const { step, generators, variants, dataset, best, owesValidation } = rest;
   if (!Number.isSafeInteger(step) || Number(step) < 0 || !Array.isArray(generators) || !isRecord(variants)) {
     throw new FormatError(`${file}: its metadata lack the step, the generators or the variants of a run`);
   }
@@ -74,6 +76,7 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, file: string): Train
     tensors,
     generators: generators.map((state, index) => generatorState(state, `${file}: generator ${index}`)),
     variants: variants as VariantEntries,
+    dataset: typeof dataset === 'string' ? dataset : undefined,
     best,
     owesValidation: owesValidation === true || undefined,
   };

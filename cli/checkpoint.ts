@@ -104,6 +104,14 @@ export function modelConfigOf(checkpoint: Checkpoint, known: KnownModel): ModelC
   }
 }
 
+/** What images a model takes, for `loadDataset`. */
+export function modelInput({ inChannels, imageSize }: ModelConfig): {
+  readonly shape: readonly number[];
+  readonly by: string;
+} {
+  return { shape: [inChannels, imageSize, imageSize], by: 'the model takes' };
+}
+
 /** The radius that a checkpoint was trained for; undefined where it does not say. */
 export function epsOf({ metadata }: Checkpoint): number | undefined {
   const value = Number(metadata['eps'] ?? NaN);

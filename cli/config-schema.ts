@@ -21,7 +21,13 @@ function sections(section: Section) {
     section({ name: z.literal('cyclic'), minLr: fromZero, peak: part }),
   ]);
   return {
-    dataset: section({ name: z.enum(DATASETS), folder: z.string().nullable(), subset: count.nullable() }),
+    dataset: section({
+      name: z.enum(DATASETS),
+      folder: z.string().nullable(),
+      subset: count.nullable(),
+      // Runs from before it was there have none.
+      imageSize: count.nullable().default(null),
+    }),
     validation: section({ samples: count, every: count, steps: count, patience: count.nullable() }).nullable(),
     augmentation: z
       .strictObject({
@@ -86,7 +92,9 @@ export type Checked<T> = { readonly value: T } | { readonly mistakes: readonly s
 export function checkConfig(value: unknown): Checked<TrainConfig> {
   const result = CONFIG.safeParse(value);
   // What zod infers of optional keys allows undefined, which JSON has not.
-  return result.success ? { value: value as TrainConfig } : { mistakes: mistakesIn(CONFIG, result.error) };
+  return result.success
+    ? { value: Object(result.data) as TrainConfig }
+    : { mistakes: mistakesIn(CONFIG, result.error) };
 }
 
 /** Whether a value is a configuration of which parts may be missing. */

@@ -39,7 +39,13 @@ export interface ValidationConfig {
 export interface TrainConfig {
   readonly version: typeof CONFIG_VERSION;
   readonly preset: string;
-  readonly dataset: { readonly name: DatasetName; readonly folder: string | null; readonly subset: number | null };
+  readonly dataset: {
+    readonly name: DatasetName;
+    readonly folder: string | null;
+    readonly subset: number | null;
+    /** The side of the square that images of dataset folder are brought to; null for images as they are. */
+    readonly imageSize: number | null;
+  };
   readonly validation: ValidationConfig | null;
   readonly augmentation: AugmentationOptions | null;
   readonly model: ModelConfig;

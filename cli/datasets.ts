@@ -9,13 +9,26 @@ import { loadFashionMnist, loadMnist } from '../node/mnist.js';
 import type { DatasetName } from './config.js';
 import { UsageError } from './errors.js';
 
+/** What to read of a dataset, and from where. */
+export interface Loading {
+  readonly folder?: string | undefined;
+  /** Its first examples; all unless told. */
+  readonly count?: number | undefined;
+  /** The option that `count` comes from, for errors. */
+  readonly option: string;
+  /** The side of the square that images of dataset folder are brought to. */
+  readonly imageSize?: number | undefined;
+  /** What an example has to be, and what wants it so: 'the model takes'. */
+  readonly expected?: { readonly shape: readonly number[]; readonly by: string };
+}
+
 /** Reads a half of a dataset, all of it or no less than `count` examples. */
-type LoadHalf = (split: Split, folder: string | undefined, count: number | undefined) => Promise<Dataset>;
+type LoadHalf = (split: Split, folder: string | undefined, loading: Loading) => Promise<Dataset>;
 
 const LOADERS: Readonly<Record<DatasetName, LoadHalf>> = {
-  mnist: loadMnist,
-  'fashion-mnist': loadFashionMnist,
-  cifar10: loadCifar10,
+  mnist: (split, folder) => loadMnist(split, folder),
+  'fashion-mnist': (split, folder) => loadFashionMnist(split, folder),
+  cifar10: (split, folder) => loadCifar10(split, folder),
   cifar100: (split, folder) => loadCifar100(split, folder),
   shapes32: makeShapes,
   folder: loadImages,
@@ -24,16 +37,16 @@ const LOADERS: Readonly<Record<DatasetName, LoadHalf>> = {
 /**
  * One half of a dataset, or its first `count` examples.
  *
- * @param option the option that `count` comes from, for errors
- * @throws UsageError where it has fewer, for shapes32 with a folder, and for dataset folder without one; ArgumentError and FormatError
- * where its files are missing or broken
+ * @throws UsageError where it has fewer, where its examples are not what is expected, for shapes32 with a folder, and for dataset folder
+ * without one; ArgumentError and FormatError where its files are missing or broken
  */
-export async function loadDataset(
-  name: DatasetName,
-  split: Split,
-  { folder, count, option }: { folder?: string | undefined; count?: number | undefined; option: string },
-): Promise<Dataset> {
-  const dataset = await LOADERS[name](split, folder, count);
+export async function loadDataset(name: DatasetName, split: Split, loading: Loading): Promise<Dataset> {
+  const { folder, count, option, imageSize, expected } = loading;
+  if (imageSize !== undefined && name !== 'folder') {
+    throw new UsageError(`--image-size: brings images of dataset folder to a size; ${name} has one`);
+  }
+  const dataset = await LOADERS[name](split, folder, loading);
+  if (expected) checkShape(dataset, expected, name);
   if (count === undefined) return dataset;
   if (count > dataset.size) {
     throw new UsageError(`${option}: ${dataset.name} has ${dataset.size} examples, not ${count}; ask for fewer`);
@@ -41,17 +54,34 @@ export async function loadDataset(
   return dataset.take(count);
 }
 
-function makeShapes(split: Split, folder: string | undefined, count: number | undefined): Promise<Dataset> {
+function checkShape(dataset: Dataset, { shape, by }: NonNullable<Loading['expected']>, name: DatasetName): void {
+  const found = dataset.exampleShape;
+  if (shape.join() === found.join()) return;
+  const [side, other] = shape.slice(1);
+  const sizes = found.slice(1).join() !== shape.slice(1).join();
+  const hint = name === 'folder' && sizes && side === other ? `; --image-size ${side} brings them to that size` : '';
+  throw new UsageError(
+    `${dataset.name}: its images are [${found.join(', ')}] (channels, height, width), but ${by} [${shape.join(', ')}]${hint}`,
+  );
+}
+
+function makeShapes(split: Split, folder: string | undefined, { count }: Loading): Promise<Dataset> {
   if (folder !== undefined) throw new UsageError('--data: shapes32 is generated; it has no files');
   return Promise.resolve(shapes32({ split, count }));
 }
 
 /** Images by class of `train` or `test` in a folder, in random order, so that the first ones are of all classes. */
-async function loadImages(split: Split, folder: string | undefined): Promise<Dataset> {
+async function loadImages(
+  split: Split,
+  folder: string | undefined,
+  { imageSize, expected }: Loading,
+): Promise<Dataset> {
   if (folder === undefined) {
     throw new UsageError('--data: name the folder that holds the images, as train/class/image.png and test/class/...');
   }
   const classNames = await classFolders(join(folder, 'train'));
-  const images = await loadImageFolder(join(folder, split), { classNames });
+  // Grey images are coloured ones too, if need be.
+  const channels = expected?.shape[0] === 3 ? 3 : undefined;
+  const images = await loadImageFolder(join(folder, split), { classNames, size: imageSize, channels });
   return images.subset(new Generator(0, { purpose: 'data' }).permutation(images.size));
 }

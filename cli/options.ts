@@ -105,6 +105,14 @@ export const dataOption = (): Option =>
     "the dataset's files (default: what 'bulwark data list' names); of dataset folder, images as train/class/image.png, test/class/...",
   );
 
+/** `--image-size`, the side of the square that images of dataset folder are brought to. */
+export const imageSizeOption = (): Option =>
+  numeric(
+    '--image-size <pixels>',
+    'bring the images of dataset folder to squares of this side (default: as they are)',
+    COUNT,
+  );
+
 /** Adds `--out` and `--force`. */
 export function addPlaceOptions(command: Command, what: string): Command {
   return command

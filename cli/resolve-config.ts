@@ -57,7 +57,7 @@ function configOf(preset: Preset, patches: readonly ConfigPatch[]): TrainConfig 
   return {
     version: CONFIG_VERSION,
     preset: preset.name,
-    dataset: { name: dataset, folder: null, subset: null },
+    dataset: { name: dataset, folder: null, subset: null, imageSize: null },
     validation: preset.validation ?? null,
     augmentation: preset.augmentation ?? null,
     model: { ...SHAPES[dataset], ...preset.model },

@@ -25,7 +25,8 @@ const PIXELS = 3 * 32 * 32;
 
 /**
  * CIFAR-10 of its binary files, one after the other: images [n, 3, 32, 32], 10 classes.
- * @throws FormatError naming the file and the byte, where a file ends within a record or a label is no class
+ * @throws FormatError naming the file and the byte, where a file ends within a record, holds fewer records than another one, or a label is
+ * no class
  */
 export function cifar10(files: readonly NamedBytes[], name = 'cifar10'): Dataset {
   return readRecords(files, name, { labels: [CIFAR10_CLASSES], use: 0 });
@@ -52,7 +53,16 @@ interface RecordFormat {
 
 function readRecords(files: readonly NamedBytes[], name: string, { labels: kinds, use }: RecordFormat): Dataset {
   const record = kinds.length + PIXELS;
-  const count = files.reduce((total, file) => total + recordsIn(file, record), 0);
+  const counts = files.map((file) => recordsIn(file, record));
+  const most = Math.max(0, ...counts);
+  const short = counts.findIndex((each) => each < most);
+  if (short >= 0) {
+    throw new FormatError(
+      `${files[short]?.name}: ends at byte ${files[short]?.bytes.length}, after ${counts[short]} records; ` +
+        `${files[counts.indexOf(most)]?.name} holds ${most}, and all of them hold as many`,
+    );
+  }
+  const count = most * files.length;
   const images = new Uint8Array(count * PIXELS);
   const labels = new Uint8Array(count);
   let example = 0;

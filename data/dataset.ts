@@ -35,6 +35,7 @@ export class Dataset {
   readonly size: number;
   /** Elements of one example. */
   readonly exampleSize: number;
+  #fingerprint: string | undefined;
 
   /**
    * @throws ArgumentError naming the example and what is wrong with it: a pixel outside [0, 1], a label that is no
@@ -51,6 +52,10 @@ export class Dataset {
     }
     if (classNames !== undefined && classNames.length !== classes) {
       throw new ArgumentError(`${name}: ${classes} classes but ${classNames.length} class names`);
+    }
+    if (!(images instanceof Uint8Array || images instanceof Float32Array)) {
+      const kind = Object.prototype.toString.call(images).slice('[object '.length, -1);
+      throw new ArgumentError(`${name}: images are in a ${kind}; expected a Float32Array, or a Uint8Array of bytes`);
     }
     this.name = name;
     this.images = images;
@@ -72,6 +77,20 @@ export class Dataset {
   /** Shape of one example, such as [1, 28, 28]. */
   get exampleShape(): readonly number[] {
     return this.shape.slice(1);
+  }
+
+  /**
+   * Eight hexadecimal digits that follow from everything but the name: two datasets with the same ones are, but for a chance in 2^32, the same.
+   * Taken once, at some 3 bytes in a nanosecond.
+   */
+  get fingerprint(): string {
+    const { shape, classes, classNames, labels, images } = this;
+    const text = JSON.stringify([shape, classes, classNames, images instanceof Uint8Array]);
+    this.#fingerprint ??= [new TextEncoder().encode(text), labels, images]
+      .reduce(fnv1a, FNV_START)
+      .toString(16)
+      .padStart(8, '0');
+    return this.#fingerprint;
   }
 
   /**
@@ -147,6 +166,17 @@ export class Dataset {
         'pixels are in [0, 1] (scale bytes by 1/255, and normalise inside the model)',
     );
   }
+}
+
+const FNV_START = 0x811c9dc5;
+
+/** Goes on with a hash of 32 bits over words of four bytes, then single ones (FNV-1a by Fowler, Noll and Vo). */
+function fnv1a(hash: number, { buffer, byteOffset, byteLength }: ArrayBufferView): number {
+  const view = new DataView(buffer, byteOffset, byteLength);
+  const words = byteLength & ~3;
+  for (let at = 0; at < words; at += 4) hash = Math.imul(hash ^ view.getUint32(at, true), 0x01000193);
+  for (let at = words; at < byteLength; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x01000193);
+  return hash >>> 0;
 }
 
 function checkedLabels(name: string, labels: ArrayLike<number>, classes: number): Int32Array<ArrayBuffer> {

@@ -32,7 +32,7 @@ export async function gunzip({ name, bytes }: NamedBytes, most = Infinity): Prom
     const reason =
       count > most
         ? `unpacks to more than the ${most} bytes that are taken`
-        : `the gzip stream of ${bytes.length} bytes is cut short or damaged; fetch it again`;
+        : `the gzip stream of ${bytes.length} bytes is cut short or damaged, after ${count} unpacked ones; fetch it again`;
     throw new FormatError(`${name}: ${reason}`, { cause });
   }
 }

@@ -1,4 +1,4 @@
-/** Reading of tar archives: regular files of the ustar format (POSIX.1-1988). */
+/** Reading of tar archives: regular files of the ustar format (POSIX.1-1988), with the long names of pax (POSIX.1-2001) and of GNU tar. */
 import { FormatError } from '../engine/errors.js';
 import { gunzip, isGzip, type NamedBytes } from './gzip.js';
 
@@ -30,6 +30,7 @@ const FIELD = {
 export function readTar(bytes: Uint8Array<ArrayBuffer>, name: string): ArchiveFile[] {
   const files: ArchiveFile[] = [];
   let at = 0;
+  let longPath: string | undefined;
   for (;;) {
     const header = bytes.subarray(at, at + BLOCK);
     if (header.length < BLOCK)
@@ -44,10 +45,12 @@ export function readTar(bytes: Uint8Array<ArrayBuffer>, name: string): ArchiveFi
       );
     }
     const type = text(header, FIELD.type);
-    if (type === '0' || type === '') {
-      const prefix = text(header, FIELD.prefix);
-      const path = text(header, FIELD.name);
-      files.push({ path: prefix === '' ? path : `${prefix}/${path}`, bytes: bytes.subarray(start, start + size) });
+    const contents = bytes.subarray(start, start + size);
+    if (type === 'L') longPath = text(contents, [0, size]);
+    else if (type === 'x') longPath = paxPath(contents) ?? longPath;
+    else if (type !== 'g' && type !== 'K') {
+      if (type === '0' || type === '') files.push({ path: longPath ?? pathIn(header), bytes: contents });
+      longPath = undefined;
     }
     at = start + Math.ceil(size / BLOCK) * BLOCK;
   }
@@ -70,6 +73,24 @@ export async function filesOfTar(archive: NamedBytes, names: readonly string[]):
     }
     return { name: `${archive.name}: ${found.path}`, bytes: found.bytes };
   });
+}
+
+function pathIn(header: Uint8Array): string {
+  const [prefix, path] = [text(header, FIELD.prefix), text(header, FIELD.name)];
+  return prefix === '' ? path : `${prefix}/${path}`;
+}
+
+/** The path in the records of an extended header, each `<its length> <key>=<value>\n`; undefined where they hold none. */
+function paxPath(records: Uint8Array): string | undefined {
+  let path: string | undefined;
+  for (let at = 0; at < records.length;) {
+    const length = Number.parseInt(text(records, [at, 12]), 10);
+    if (!(length > 0)) return path;
+    const [, key, value] = /^\d+ ([^=]*)=(.*)\n$/s.exec(text(records, [at, length])) ?? [];
+    if (key === 'path') path = value;
+    at += length;
+  }
+  return path;
 }
 
 type Field = readonly [start: number, length: number];

@@ -20,7 +20,7 @@ const CIFAR100 = { archive: 'cifar-100-binary.tar.gz', inner: 'cifar-100-binary'
  * @throws ArgumentError where there are no such files, saying what to do; FormatError as {@link cifar10} and `filesOfTar` do
  */
 export async function loadCifar10(split: Split, place?: string): Promise<Dataset> {
-  return cifar10(await readFiles(folderOf('cifar10', place), split, CIFAR10), `cifar10 (${split})`);
+  return cifar10(await readFiles('cifar10', split, CIFAR10, place), `cifar10 (${split})`);
 }
 
 /**
@@ -34,26 +34,35 @@ export async function loadCifar100(
   place?: string,
   { labels = 'fine' }: { readonly labels?: Cifar100Labels } = {},
 ): Promise<Dataset> {
-  const files = await readFiles(folderOf('cifar100', place), split, CIFAR100);
+  const files = await readFiles('cifar100', split, CIFAR100, place);
   return cifar100(files, { name: `cifar100 (${split})`, labels });
 }
 
-async function readFiles(
+type Kind = typeof CIFAR10 | typeof CIFAR100;
+
+async function readFiles(dataset: string, split: Split, kind: Kind, named?: string): Promise<NamedBytes[]> {
+  const holds = (folder: string): boolean => filesIn(folder, split, kind) !== undefined;
+  const place = folderOf(dataset, { named, holds });
+  const names: readonly string[] = kind.files[split];
+  const found = filesIn(place, split, kind);
+  if (!found) throw new ArgumentError(`${place}: holds neither ${names.join(', ')} nor ${kind.archive}`);
+  return 'archive' in found ? filesOfTar(await readNamed(found.archive), names) : readAll(found.files);
+}
+
+/** Where a half's files are in a place: an archive, or files of which the first is there; undefined where there are none. */
+function filesIn(
   place: string,
   split: Split,
-  { archive, inner, files }: typeof CIFAR10 | typeof CIFAR100,
-): Promise<NamedBytes[]> {
+  { archive, inner, files }: Kind,
+): { readonly archive: string } | { readonly files: readonly string[] } | undefined {
+  if (isFile(place)) return { archive: place };
   const names: readonly string[] = files[split];
-  if (isFile(place)) return filesOfTar(await readNamed(place), names);
   const [first = ''] = names;
-  for (const folder of [place, join(place, inner)]) {
-    if (existsSync(join(folder, first))) return readAll(names.map((name) => join(folder, name)));
-  }
+  const folder = [place, join(place, inner)].find((each) => existsSync(join(each, first)));
+  if (folder !== undefined) return { files: names.map((name) => join(folder, name)) };
   // Unpacked without its gzip, as some programs do.
-  for (const name of [archive, archive.replace('.gz', '')]) {
-    if (isFile(join(place, name))) return filesOfTar(await readNamed(join(place, name)), names);
-  }
-  throw new ArgumentError(`${place}: holds neither ${names.join(', ')} nor ${archive}`);
+  const packed = [archive, archive.replace('.gz', '')].map((name) => join(place, name)).find(isFile);
+  return packed === undefined ? undefined : { archive: packed };
 }
 
 /** One after the other: of several that are missing, the first is named. */

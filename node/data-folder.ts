@@ -13,17 +13,30 @@ export function dataFolder(): string {
   return isAbsolute(chosen) ? chosen : resolve(chosen);
 }
 
+/** Where {@link folderOf} looks. */
+export interface DatasetPlaces {
+  /** A folder that was named: it is taken as it is. */
+  readonly named?: string | undefined;
+  /** Folders that have the dataset from elsewhere, such as a package. */
+  readonly others?: readonly string[];
+  /** Whether a folder holds the files that are to be read: an attempt to fetch them may have left it with some of them. */
+  readonly holds: (folder: string) => boolean;
+  /** Another way to get the files, for the error. */
+  readonly hint?: string;
+}
+
 /**
- * Where a dataset's files are: the folder that is named, else its folder of {@link dataFolder}, else the first of `others` that is there.
+ * Where a dataset's files are: the folder that is named, else the first of its folder of {@link dataFolder} and `others` that holds them.
  * @throws ArgumentError where there is none, saying how to get the files
  */
-export function folderOf(dataset: string, named?: string, others: readonly string[] = [], hint = ''): string {
+export function folderOf(dataset: string, { named, others = [], holds, hint = '' }: DatasetPlaces): string {
   if (named !== undefined) return named;
-  const places = [join(dataFolder(), dataset), ...others];
-  const found = places.find(existsSync);
+  const own = join(dataFolder(), dataset);
+  const found = [own, ...others].find(holds);
   if (found !== undefined) return found;
+  const lack = existsSync(own) ? `${own} does not hold all of its files` : 'no data found';
   throw new ArgumentError(
-    `${dataset}: no data found; run 'bulwark data get ${dataset}'${hint}, or name a folder that holds its files`,
+    `${dataset}: ${lack}; run 'bulwark data get ${dataset}'${hint}, or name a folder that holds its files`,
   );
 }
 

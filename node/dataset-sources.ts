@@ -1,9 +1,10 @@
 /** Where datasets come from, and fetching them. */
 import { join } from 'node:path';
 import { dataFolder } from './data-folder.js';
-import { download, type Checksum, type DownloadOptions } from './download.js';
+import { download, isWhole, type Checksum, type DownloadOptions } from './download.js';
 import { fileError } from './file-error.js';
 import { makeFolder } from './files.js';
+import { lockFolder, type FolderLock } from './lock.js';
 
 /** The datasets that can be fetched. */
 export const FETCHED_DATASETS = ['mnist', 'fashion-mnist', 'cifar10', 'cifar100'] as const;
@@ -92,10 +93,10 @@ export interface FetchOptions extends Pick<DownloadOptions, 'signal'> {
 
 /**
  * Fetches a dataset's files into a folder, whole and with the right checksums, as {@link download} does; those that are there already are
- * checked.
+ * checked. One process at a time fetches into a folder.
  *
  * @returns the folder
- * @throws what {@link download} throws, and ArgumentError where the folder cannot be made
+ * @throws what {@link download} throws, ArgumentError where the folder cannot be made, and LockedError where another process is at it
  */
 export async function fetchDataset(
   name: string,
@@ -105,12 +106,20 @@ export async function fetchDataset(
   await makeFolder(folder).catch((cause: unknown) => {
     throw fileError('make the folder', folder, cause);
   });
-  for (const { file, checksum } of files) {
-    const urls = places.map((place) => `${place}${file}`);
-    await download({ urls, checksum }, join(folder, file), {
-      signal,
-      onProgress: (done, total) => onProgress?.(file, done, total),
-    });
+  let lock: FolderLock | undefined;
+  try {
+    for (const { file, checksum } of files) {
+      const path = join(folder, file);
+      if (await isWhole(path, checksum)) continue;
+      lock ??= await lockFolder(folder);
+      const urls = places.map((place) => `${place}${file}`);
+      await download({ urls, checksum }, path, {
+        signal,
+        onProgress: (done, total) => onProgress?.(file, done, total),
+      });
+    }
+  } finally {
+    await lock?.release();
   }
   return folder;
 }

@@ -8,6 +8,9 @@ import { FormatError } from '../engine/errors.js';
 /** The most pixels that an image may claim to have, in millions: a broken header must not take all memory. */
 const MOST_MEGAPIXELS = 64;
 
+/** The most memory that a JPEG of so many pixels takes while it is decoded, in MiB. */
+const MOST_MEMORY = 4096;
+
 /**
  * The pixels of a PNG or JPEG image, red, green and blue; what its first bytes say it is, whatever its name. Transparency is left out,
  * and 16 bits are cut to 8.
@@ -67,5 +70,10 @@ function decodePng(bytes: Uint8Array<ArrayBuffer>): Rgba {
 }
 
 function decodeJpeg(bytes: Uint8Array): Rgba {
-  return jpeg.decode(bytes, { useTArray: true, tolerantDecoding: false, maxResolutionInMP: MOST_MEGAPIXELS });
+  return jpeg.decode(bytes, {
+    useTArray: true,
+    tolerantDecoding: false,
+    maxResolutionInMP: MOST_MEGAPIXELS,
+    maxMemoryUsageInMB: MOST_MEMORY,
+  });
 }

@@ -37,7 +37,7 @@ class SourceError extends BulwarkError {}
  * is removed); ArgumentError where `path` cannot be written to; the signal's reason
  */
 export async function download(source: DownloadSource, path: string, options: DownloadOptions = {}): Promise<void> {
-  if ((await sizeOf(path)) > 0 && (await checksumError(path, source.checksum)) === undefined) return;
+  if (await isWhole(path, source.checksum)) return;
   const part = `${path}.part`;
   const failures: BulwarkError[] = [];
   for (const url of source.urls) {
@@ -56,6 +56,11 @@ export async function download(source: DownloadSource, path: string, options: Do
   const all = failures.map(({ message }) => message).join('\n');
   if (!only) throw new BulwarkError(`${basename(path)}: there is no place to fetch it from`);
   throw failures.every((failure) => failure instanceof FormatError) ? new FormatError(all) : new BulwarkError(all);
+}
+
+/** Whether a file is there with the right contents. */
+export async function isWhole(path: string, checksum: Checksum): Promise<boolean> {
+  return (await sizeOf(path)) > 0 && (await checksumError(path, checksum)) === undefined;
 }
 
 /** Fetches what is missing of the file `part`, and removes it where the whole is wrong. */
@@ -81,6 +86,12 @@ async function fetchRest(url: string, part: string, { onProgress, signal }: Down
   if (response.status === 416 && held > 0) return true;
   if (!response.ok || response.body === null) {
     throw new SourceError(`${url}: the server answers ${response.status} ${response.statusText}`.trimEnd());
+  }
+  const encoding = response.headers.get('content-encoding') ?? 'identity';
+  if (encoding !== 'identity') {
+    // What was asked for as it is comes unpacked, so neither its bytes nor their number are the file's.
+    await response.body.cancel();
+    throw new SourceError(`${url}: the server sends the file as content-encoding ${encoding}, which changes its bytes`);
   }
   const from = response.status === 206 && startOf(response) === held ? held : 0;
   if (response.status === 206 && from !== held) {

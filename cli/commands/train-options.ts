@@ -12,6 +12,7 @@ import {
   EPS,
   WIDTH,
   dataOption,
+  imageSizeOption,
   modelOption,
   named,
   numberOption,
@@ -63,6 +64,7 @@ const choice = (
 const DATA: readonly Setting[] = [
   choice('--dataset <name>', 'dataset', `what to learn: ${DATASETS.join(', ')}`, DATASETS, 'dataset.name'),
   { option: dataOption(), to: 'dataset.folder' },
+  { option: imageSizeOption(), to: 'dataset.imageSize' },
   number('--subset <count>', 'train on the first images only (default: all)', COUNT, 'dataset.subset'),
   choice(
     '--augment <name>',

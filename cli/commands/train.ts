@@ -133,7 +133,7 @@ interface Data {
 }
 
 async function loadData({ dataset, validation, evaluation: { samples }, seed }: TrainConfig): Promise<Data> {
-  const from = { folder: dataset.folder ?? undefined };
+  const from = { folder: dataset.folder ?? undefined, imageSize: dataset.imageSize ?? undefined };
   const all = await loadDataset(dataset.name, 'train', {
     ...from,
     count: dataset.subset ?? undefined,
@@ -144,7 +144,12 @@ async function loadData({ dataset, validation, evaluation: { samples }, seed }: 
   if (samples === 0) return { ...parts, test: undefined };
   return {
     ...parts,
-    test: await loadDataset(dataset.name, 'test', { ...from, count: samples, option: '--eval-samples' }),
+    test: await loadDataset(dataset.name, 'test', {
+      ...from,
+      count: samples,
+      option: '--eval-samples',
+      expected: { shape: all.exampleShape, by: 'the training half has' },
+    }),
   };
 }
 

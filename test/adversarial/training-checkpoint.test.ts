@@ -9,6 +9,7 @@ import {
   trades,
   type TrainerOptions,
 } from '../../adversarial/index.js';
+import { Dataset } from '../../data/dataset.js';
 import { ArgumentError, FormatError, tensor, type Device } from '../../engine/index.js';
 import { StateDictError, encodeSafetensors } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
@@ -140,7 +141,14 @@ describe('what is refused', () => {
     expect(() => otherTrainer.restore(checkpoint)).toThrow(StateDictError);
     expect(() => trainer.restore({ ...checkpoint, step: 8 })).toThrow('a checkpoint after step 8 of a run of 7');
     expect(() => trainer.restore({ ...checkpoint, generators: [] })).toThrow(ArgumentError);
-    for (const each of [trainer, otherTrainer, net, other]) each.dispose();
+    const relabelled = { labels: [...dataset.labels.slice(0, 39), (dataset.labels[39] ?? 0) ^ 1] };
+    const elsewhere = new Trainer(settings(net, { dataset: new Dataset({ ...dataset, ...relabelled }) }));
+    expect(() => elsewhere.restore(checkpoint)).toThrow(ArgumentError);
+    expect(() => elsewhere.restore(checkpoint)).toThrow(
+      `the checkpoint is of a run on other images or labels (${dataset.fingerprint}) than those of ${dataset.name} (`,
+    );
+    elsewhere.restore({ ...checkpoint, dataset: undefined });
+    for (const each of [trainer, otherTrainer, elsewhere, net, other]) each.dispose();
   });
 
   it.each<[string, Record<string, string>, RegExp]>([

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { presetNamed } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
-import { readConfigFile } from '../../cli/config-file.js';
+import { readConfigFile, readRunConfig } from '../../cli/config-file.js';
 import { ignoredSettings, type ConfigPatch } from '../../cli/config.js';
 import { addTrainOptions, patchOf } from '../../cli/commands/train-options.js';
 import { resolveConfig } from '../../cli/resolve-config.js';
@@ -191,7 +191,7 @@ describe('resolveConfig', () => {
     expect(config.objective.options).toMatchObject({ lambda: 0.6, beta: 0.3 });
     expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.2, schedule: { drops: [55, 75, 90] } });
     expect(config.attack.eps).toBe(0);
-    expect(config.dataset).toEqual({ name: 'mnist', folder: null, subset: 100 });
+    expect(config.dataset).toEqual({ name: 'mnist', folder: null, subset: 100, imageSize: null });
   });
 
   it('gives another objective, model or schedule none of the options of the one before', () => {
@@ -343,6 +343,13 @@ describe('configuration files', () => {
     expect(await readConfigFile('settings.json')).toEqual({
       ...{ preset: 'paper', attack: { eps: 0.1 }, training: { steps: 3 } },
     });
+  });
+
+  it('of a run from before images could be resized leaves them as they are', async () => {
+    const config = resolveConfig(recommended);
+    const { imageSize, ...dataset } = config.dataset;
+    await writeFile('config.json', JSON.stringify({ ...config, dataset }));
+    expect([imageSize, await readRunConfig('.')]).toEqual([null, config]);
   });
 
   it.each<[object | string, RegExp]>([

@@ -111,6 +111,26 @@ describe('loadDataset', () => {
     );
     expect(new Set((await loadDataset('folder', 'test', loading)).labels)).toEqual(new Set([2]));
     await expect(loadDataset('folder', 'test', { ...loading, count: 7 })).rejects.toThrow(/has 6 examples, not 7/);
+    const like = (...shape: number[]) => ({ ...loading, expected: { shape, by: 'the model takes' } });
+    await expect(loadDataset('folder', 'test', like(3, 8, 8))).rejects.toThrow(
+      'pictures/test: its images are [3, 4, 4] (channels, height, width), but the model takes [3, 8, 8]; ' +
+        '--image-size 8 brings them to that size',
+    );
+    await expect(loadDataset('folder', 'test', like(1, 4, 4))).rejects.toThrow(/but the model takes \[1, 4, 4\]$/);
+    expect((await loadDataset('folder', 'test', { ...like(3, 8, 8), imageSize: 8 })).exampleShape).toEqual([3, 8, 8]);
+    for (let index = 0; index < 6; index++) {
+      await writeFile(
+        `pictures/test/cow/${index}.png`,
+        png(4, 4, () => [index, index, index]),
+      );
+    }
+    expect((await loadDataset('folder', 'test', like(3, 4, 4))).exampleShape).toEqual([3, 4, 4]);
+    await expect(loadDataset('shapes32', 'test', { ...like(1, 28, 28), count: 1, folder: undefined })).rejects.toThrow(
+      /^shapes32 \(test\): its images are \[3, 32, 32\] .*, but the model takes \[1, 28, 28\]$/,
+    );
+    await expect(loadDataset('shapes32', 'test', { option: '', imageSize: 8 })).rejects.toThrow(
+      '--image-size: brings images of dataset folder to a size; shapes32 has one',
+    );
     await expect(loadDataset('folder', 'test', { option: '' })).rejects.toThrow(/^--data: name the folder that holds/);
   });
 });

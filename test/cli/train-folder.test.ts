@@ -6,14 +6,15 @@ import { inTemporaryFolder, run } from './run.js';
 
 inTemporaryFolder();
 
-it('trains on a folder of images, with as many classes as it has', async () => {
+it('trains on a folder of images of any sizes, with as many classes as it has', async () => {
   for (const half of ['train', 'test']) {
     for (const [label, name] of ['dark', 'bright', 'striped'].entries()) {
       const folder = join('pictures', half, name);
       await mkdir(folder, { recursive: true });
       for (let index = 0; index < 4; index++) {
         const shade = (x: number): number => (label === 2 ? 255 * (x % 2) : 200 * label) + index;
-        const image = png(28, 28, (x) => [shade(x) & 255, shade(x) & 255, shade(x) & 255]);
+        const side = half === 'train' ? 28 : 20 + index;
+        const image = png(side, side, (x) => [shade(x) & 255, shade(x) & 255, shade(x) & 255]);
         await writeFile(join(folder, `${index}.png`), image);
       }
     }
@@ -32,7 +33,8 @@ it('trains on a folder of images, with as many classes as it has', async () => {
       '--batch-size',
       '6',
     ],
-    ...['--objective', 'standard-at', '--steps', '2', '--attack-steps', '1', '--eval-samples', '0', '--out', 'run'],
+    ...['--objective', 'standard-at', '--steps', '2', '--attack-steps', '1', '--eval-samples', '6', '--out', 'run'],
+    ...['--image-size', '28'],
   ]);
   expect([code, err]).toEqual([0, err]);
   const config = JSON.parse(await readFile('run/config.json', 'utf8')) as { model: { classes: number } };

@@ -29,6 +29,14 @@ describe('cifar10', () => {
     );
   });
 
+  it('sees that one of several files was cut between two records', () => {
+    const whole = cifarRecords([[1], [2]]);
+    const files = [file('a', whole), file('b', whole.subarray(0, 3073)), file('c', whole)];
+    expect(() => cifar10(files)).toThrow(
+      new FormatError('b: ends at byte 3073, after 1 records; a holds 2, and all of them hold as many'),
+    );
+  });
+
   it('names the byte of what is wrong', () => {
     const good = cifarRecords([[1], [2]]);
     const bad: [bytes: Uint8Array<ArrayBuffer>, message: RegExp][] = [

