@@ -346,7 +346,7 @@ describe('configuration files', () => {
   });
 
   it('of a run from before images could be resized leaves them as they are', async () => {
-    const config = resolveConfig(recommended);
+    const config = resolveConfig(presetNamed('recommended'));
     const { imageSize, ...dataset } = config.dataset;
     await writeFile('config.json', JSON.stringify({ ...config, dataset }));
     expect([imageSize, await readRunConfig('.')]).toEqual([null, config]);
