@@ -7,7 +7,9 @@ import type { Split } from '../node/data-folder.js';
 import { classFolders, loadImageFolder } from '../node/image-folder.js';
 import { loadFashionMnist, loadMnist } from '../node/mnist.js';
 import type { DatasetName } from './config.js';
+import type { Context } from './context.js';
 import { UsageError } from './errors.js';
+import { startProgress } from './progress.js';
 
 /** What to read of a dataset, and from where. */
 export interface Loading {
@@ -18,6 +20,8 @@ export interface Loading {
   readonly option: string;
   /** The side of the square that images of dataset folder are brought to. */
   readonly imageSize?: number | undefined;
+  /** Where to show how the decoding of a folder's images goes on, and what may ask to stop it. */
+  readonly context?: Context | undefined;
   /** What an example has to be, and what wants it so: 'the model takes'. */
   readonly expected?: { readonly shape: readonly number[]; readonly by: string };
 }
@@ -74,7 +78,7 @@ function makeShapes(split: Split, folder: string | undefined, { count }: Loading
 async function loadImages(
   split: Split,
   folder: string | undefined,
-  { imageSize, expected }: Loading,
+  { imageSize, expected, context }: Loading,
 ): Promise<Dataset> {
   if (folder === undefined) {
     throw new UsageError('--data: name the folder that holds the images, as train/class/image.png and test/class/...');
@@ -82,6 +86,28 @@ async function loadImages(
   const classNames = await classFolders(join(folder, 'train'));
   // Grey images are coloured ones too, if need be.
   const channels = expected?.shape[0] === 3 ? 3 : undefined;
-  const images = await loadImageFolder(join(folder, split), { classNames, size: imageSize, channels });
+  const images = await withProgress(context, `read ${split}`, (onProgress) =>
+    loadImageFolder(join(folder, split), { classNames, size: imageSize, channels, onProgress }),
+  );
   return images.subset(new Generator(0, { purpose: 'data' }).permutation(images.size));
+}
+
+/** Does something that says how many images it is through with, on a progress display. */
+async function withProgress<T>(
+  context: Context | undefined,
+  label: string,
+  work: (onProgress?: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  if (!context) return work();
+  const display = startProgress(context, label, 'images');
+  const started = performance.now();
+  try {
+    return await work((done, total) => {
+      context.signal.throwIfAborted();
+      const rate = done / Math.max(1e-3, (performance.now() - started) / 1000);
+      display.show({ done, total, rate, secondsLeft: (total - done) / rate });
+    });
+  } finally {
+    display.stop();
+  }
 }

@@ -21,6 +21,8 @@ export interface ImageFolderOptions {
    * numbers the others the same; the names of the folders, sorted, unless told.
    */
   readonly classNames?: readonly string[] | undefined;
+  /** Called after each image with the number of images that were decoded and that of all of them; what it throws ends the reading. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 const IMAGE = /\.(png|jpe?g)$/i;
@@ -33,20 +35,22 @@ const IMAGE = /\.(png|jpe?g)$/i;
  * `size`, and coloured images where `channels` is 1; FormatError naming a file that is damaged or no image
  */
 export async function loadImageFolder(root: string, options: ImageFolderOptions = {}): Promise<Dataset> {
-  const { name = root, size, channels } = options;
+  const { name = root, size, channels, onProgress } = options;
   const folders = await classFolders(root);
   const { classNames = folders } = options;
   const strange = folders.find((folder) => !classNames.includes(folder));
   if (strange !== undefined) {
     throw new ArgumentError(`${join(root, strange)}: is none of the classes, which are ${classNames.join(', ')}`);
   }
-  const images: NamedImage[] = [];
-  const labels: number[] = [];
+  const files: { readonly path: string; readonly label: number }[] = [];
   for (const folder of folders) {
-    for (const path of await imagesIn(join(root, folder))) {
-      images.push(fitted(path, decodeImage({ name: path, bytes: await readBytes(path) }), size, images[0]));
-      labels.push(classNames.indexOf(folder));
-    }
+    const label = classNames.indexOf(folder);
+    for (const path of await imagesIn(join(root, folder))) files.push({ path, label });
+  }
+  const images: NamedImage[] = [];
+  for (const { path } of files) {
+    images.push(fitted(path, decodeImage({ name: path, bytes: await readBytes(path) }), size, images[0]));
+    onProgress?.(images.length, files.length);
   }
   const [first] = images;
   if (!first)
@@ -55,7 +59,7 @@ export async function loadImageFolder(root: string, options: ImageFolderOptions 
   return new Dataset({
     name,
     images: joined(images, kept),
-    labels,
+    labels: files.map(({ label }) => label),
     shape: [images.length, kept, first.height, first.width],
     classes: classNames.length,
     classNames,

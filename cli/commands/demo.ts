@@ -60,8 +60,8 @@ export function addDemoCommand(program: Command, run: RunCommand): void {
 /** `bulwark demo`; returns the exit code. */
 export async function demo(options: Options, context: Context): Promise<number> {
   const place = await chooseFolder(options.out, 'demo', options.force);
-  const training = await loadDataset('mnist', 'train', { folder: options.data, option: '--subset' });
-  const loading = { folder: options.data, count: options.samples, option: '--samples' };
+  const training = await loadDataset('mnist', 'train', { folder: options.data, option: '--subset', context });
+  const loading = { folder: options.data, count: options.samples, option: '--samples', context };
   const test = await loadDataset('mnist', 'test', loading);
   using device = await RunDevice.open(options.adapter);
   const { choice } = device;

@@ -129,7 +129,7 @@ export async function evaluate(path: string, options: Options, context: Context)
   const curves = curve.map((request) => planCurve(request, { eps, norm }));
   const history = checkpoint.run === undefined ? [] : await readHistory(join(checkpoint.run, RUN_FILES.metrics));
   const loading = {
-    ...{ folder: options.data, imageSize: options.imageSize, count: options.samples, option: '--samples' },
+    ...{ folder: options.data, imageSize: options.imageSize, count: options.samples, option: '--samples', context },
     expected: modelInput(model),
   };
   const dataset = await loadDataset(options.dataset, 'test', loading);

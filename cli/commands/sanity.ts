@@ -94,7 +94,7 @@ export async function checkSanity(path: string, options: Options, context: Conte
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { samples, batchSize, seed, queries } = options;
   const loading = {
-    ...{ folder: options.data, imageSize: options.imageSize, count: samples, option: '--samples' },
+    ...{ folder: options.data, imageSize: options.imageSize, count: samples, option: '--samples', context },
     expected: modelInput(config),
   };
   const dataset = await loadDataset(options.dataset, 'test', loading);

@@ -104,7 +104,7 @@ export async function trainIn(
   options: Pick<Options, 'adapter' | 'checkpointEvery'> & { readonly warnings: readonly string[] },
   context: Context,
 ): Promise<number> {
-  const { training, validation, test } = await loadData(settings);
+  const { training, validation, test } = await loadData(settings, context);
   const config = withShapeOf(settings, training);
   using device = await RunDevice.open(options.adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
@@ -132,8 +132,11 @@ interface Data {
   readonly test: Dataset | undefined;
 }
 
-async function loadData({ dataset, validation, evaluation: { samples }, seed }: TrainConfig): Promise<Data> {
-  const from = { folder: dataset.folder ?? undefined, imageSize: dataset.imageSize ?? undefined };
+async function loadData(
+  { dataset, validation, evaluation: { samples }, seed }: TrainConfig,
+  context: Context,
+): Promise<Data> {
+  const from = { folder: dataset.folder ?? undefined, imageSize: dataset.imageSize ?? undefined, context };
   const all = await loadDataset(dataset.name, 'train', {
     ...from,
     count: dataset.subset ?? undefined,

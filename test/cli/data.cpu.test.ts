@@ -131,6 +131,13 @@ describe('loadDataset', () => {
     await expect(loadDataset('shapes32', 'test', { option: '', imageSize: 8 })).rejects.toThrow(
       '--image-size: brings images of dataset folder to a size; shapes32 has one',
     );
+    const err: string[] = [];
+    const stop = new AbortController();
+    const context = { out: () => undefined, err: (text: string) => err.push(text), signal: stop.signal };
+    await loadDataset('folder', 'train', { ...loading, context });
+    expect(err.at(-1)).toMatch(/^read train: 18\/18 images \| /);
+    stop.abort(new Error('enough'));
+    await expect(loadDataset('folder', 'train', { ...loading, context })).rejects.toThrow('enough');
     await expect(loadDataset('folder', 'test', { option: '' })).rejects.toThrow(/^--data: name the folder that holds/);
   });
 });
