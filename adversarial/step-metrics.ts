@@ -48,6 +48,13 @@ const MEASURED: readonly MeasuredLogits[] = [
   { name: ADVERSARIAL_ACCURACY, of: (values) => values.adversarialLogits },
 ];
 
+/** What a {@link MetricsRing} held. */
+export interface StepsRead {
+  readonly read: readonly { readonly step: number; readonly metrics: StepMetrics }[];
+  /** What is wrong with the step after them, where a number of it is not finite. */
+  readonly divergence?: DivergenceError;
+}
+
 /**
  * The numbers of the last steps, on the GPU: one row to a step, written in the step without waiting, and read all together
  * between steps.
@@ -107,22 +114,21 @@ export class MetricsRing {
     this.#pending.push(step);
   }
 
-  /**
-   * Reads the steps since the last reading, oldest first, with their numbers.
-   *
-   * @throws DivergenceError for the first step with a number that is NaN or infinite
-   */
-  async read(): Promise<{ step: number; metrics: StepMetrics }[]> {
+  /** Reads the steps since the last reading, oldest first, with their numbers: up to the first that is NaN or infinite. */
+  async read(): Promise<StepsRead> {
     const steps = this.#pending;
-    if (!this.#ring || steps.length === 0) return [];
+    const read: { step: number; metrics: StepMetrics }[] = [];
+    if (!this.#ring || steps.length === 0) return { read };
     const values = await this.#ring.floats();
     this.#pending = [];
-    return steps.map((step, row) => {
+    for (const [row, step] of steps.entries()) {
       const start = row * this.#columns.length;
       const entries = this.#columns.map((name, column) => [name, values[start + column] ?? NaN] as const);
-      checkFinite(step, entries);
-      return { step, metrics: Object.fromEntries(entries.filter(([name]) => !name.startsWith(BROKEN))) };
-    });
+      const divergence = notFinite(step, entries);
+      if (divergence) return { read, divergence };
+      read.push({ step, metrics: Object.fromEntries(entries.filter(([name]) => !name.startsWith(BROKEN))) });
+    }
+    return { read };
   }
 
   /** Frees the ring. */
@@ -134,16 +140,17 @@ export class MetricsRing {
 /** Prefix of the columns that count broken logits. */
 const BROKEN = 'broken:';
 
-function checkFinite(step: number, entries: readonly (readonly [string, number])[]): void {
+function notFinite(step: number, entries: readonly (readonly [string, number])[]): DivergenceError | undefined {
   for (const [name, value] of entries) {
     const broken = name.startsWith(BROKEN);
     if (broken ? value === 0 : Number.isFinite(value)) continue;
     const term = broken ? 'logits' : name;
     const what = broken ? `${value} of the logits are NaN or infinite` : `${name} is ${value}`;
-    throw new DivergenceError(
+    return new DivergenceError(
       `training diverged: ${what} at step ${step}; lower the learning rate, or raise eps more slowly`,
       step,
       term,
     );
   }
+  return undefined;
 }

@@ -103,8 +103,8 @@ export interface RunOptions {
   /** A sentence about something doubtful; a trainer says each once. */
   readonly onWarning?: ((message: string) => void) | undefined;
   /**
-   * After every `checkpointEvery` steps, once their metrics were handed on, and after the last step, also of a run that the signal ends:
-   * the place to write `checkpoint()` down.
+   * After every `checkpointEvery` steps, once their metrics were handed on, where variants of kernels were measured in between, and after
+   * the last step, also of a run that the signal ends: the place to write `checkpoint()` down.
    */
   readonly onCheckpoint?: ((place: TrainingPlace) => void | Promise<void>) | undefined;
   /** After the last step only unless told. */

@@ -138,6 +138,8 @@ export class Trainer {
     this.#warn(this.#doubt(), options);
     const last = Math.min(options.until ?? this.steps, this.steps);
     const inFlight: Promise<void>[] = [];
+    const { variants } = model.device;
+    let { version } = variants;
     try {
       if (this.#owesValidation) {
         await this.#endEpoch(options);
@@ -165,7 +167,10 @@ export class Trainer {
         // The run's own last step, not that of this call.
         if (isEpoch || this.#step === this.steps) this.#average?.afterEpoch(this.#step);
         const validated = isEpoch && this.#validation?.isDue(epoch + 1);
-        const due = this.#step === last || this.#step % checkpointEvery === 0;
+        // What was just measured cannot be measured again to the same end.
+        const isChosen = checkpointEvery < Infinity && variants.version !== version;
+        version = variants.version;
+        const due = isChosen || this.#step === last || this.#step % checkpointEvery === 0;
         if (this.#ring.full || due || validated) await this.#report(run, last);
         this.#owesValidation = validated ?? false;
         if (isEpoch) await this.#endEpoch(options);
@@ -209,7 +214,9 @@ export class Trainer {
     const variants = model.device.variants.entries();
     const owesValidation = this.#owesValidation || undefined;
     const dataset = this.#loader.dataset.fingerprint;
-    return { step: this.#step, tensors, generators, variants, dataset, best: this.#validation?.best, owesValidation };
+    const [warnings, uniform] = [[...this.#warnings], this.#watch.state];
+    const { best } = this.#validation ?? {};
+    return { step: this.#step, tensors, generators, variants, dataset, best, warnings, uniform, owesValidation };
   }
 
   /**
@@ -218,7 +225,18 @@ export class Trainer {
    * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, another
    * number of generators, or another dataset
    */
-  restore({ step, tensors, generators, variants, dataset, best, owesValidation = false }: TrainingCheckpoint): void {
+  restore(checkpoint: TrainingCheckpoint): void {
+    const {
+      step,
+      tensors,
+      generators,
+      variants,
+      dataset,
+      best,
+      warnings,
+      uniform,
+      owesValidation = false,
+    } = checkpoint;
     const { model } = this.#options;
     checkCount('trainer', 'step', step, 0);
     if (step > this.steps)
@@ -246,7 +264,10 @@ export class Trainer {
       const state = generators[index];
       if (state) generator.setState(state);
     });
-    model.device.variants.load(variants);
+    // What was measured since, or elsewhere, would round otherwise.
+    model.device.variants.replace(variants);
+    this.#warnings.splice(0, Infinity, ...(warnings ?? []));
+    if (uniform) this.#watch.state = uniform;
     this.#step = step;
   }
 
@@ -392,15 +413,16 @@ export class Trainer {
 
   /** Reads the metrics and hands them on. */
   async #report(run: TrainingClock, last: number): Promise<void> {
-    const read = await this.#ring.read();
-    if (read.length === 0) return;
+    const { read, divergence } = await this.#ring.read();
     const records = read.map(({ step, metrics }): StepRecord => {
       const { epoch, position } = this.#loader.positionAfter(step - 1);
       this.#warn(this.#watch.note(step, metrics), run.options);
       const maxima = this.#maximaOf(this.#loader.sizeOf(position));
       return { step, epoch: epoch + 1, lr: this.#lrAt(step), eps: this.epsAt(step), metrics, maxima };
     });
-    await run.progress(this.#step, last, this.steps, records);
+    if (records.length > 0)
+      await run.progress(divergence ? divergence.step - 1 : this.#step, last, this.steps, records);
+    if (divergence) throw divergence;
   }
 
   #maximaOf(samples: number): StepMetrics {

@@ -8,6 +8,7 @@ import {
   type SafetensorsDType,
   type SafetensorsTensor,
 } from '../nn/safetensors.js';
+import type { UniformWatchState } from './uniform-watch.js';
 
 /** The best validation of a run so far. */
 export interface BestValidation {
@@ -35,6 +36,10 @@ export interface TrainingCheckpoint {
   /** The fingerprint of the dataset that the run learns from. */
   readonly dataset?: string | undefined;
   readonly best?: BestValidation | undefined;
+  /** What the run has warned of so far. */
+  readonly warnings?: readonly string[] | undefined;
+  /** Whether the run has left uniform predictions, as far as was seen. */
+  readonly uniform?: UniformWatchState | undefined;
   /** Whether the validation after this step is still to be done: the run was ended in the middle of it. */
   readonly owesValidation?: boolean | undefined;
 }
@@ -64,7 +69,7 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, file: string): Train
   } catch (cause) {
     throw new FormatError(`${file}: what its metadata say of the run is no JSON`, { cause });
   }
-  const { step, generators, variants, dataset, best, owesValidation } = rest;
+  const { step, generators, variants, dataset, best, warnings, uniform, owesValidation } = rest;
   if (!Number.isSafeInteger(step) || Number(step) < 0 || !Array.isArray(generators) || !isRecord(variants)) {
     throw new FormatError(`${file}: its metadata lack the step, the generators or the variants of a run`);
   }
@@ -78,6 +83,8 @@ export function decodeTrainingCheckpoint(bytes: Uint8Array, file: string): Train
     variants: variants as VariantEntries,
     dataset: typeof dataset === 'string' ? dataset : undefined,
     best,
+    warnings: Array.isArray(warnings) ? warnings.map(String) : undefined,
+    uniform: isUniformState(uniform) ? uniform : undefined,
     owesValidation: owesValidation === true || undefined,
   };
 }
@@ -109,6 +116,12 @@ export function asPart<T>(part: string, entries: Iterable<readonly [string, T]>)
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isUniformState(value: unknown): value is UniformWatchState {
+  if (!isRecord(value) || typeof value['spoken'] !== 'boolean') return false;
+  const { latest } = value;
+  return Array.isArray(latest) && latest.every((each) => typeof each === 'number');
 }
 
 function isBest(value: unknown): value is BestValidation {

@@ -6,6 +6,14 @@ const WINDOW = 20;
 /** How near, relatively, the average has to be to the value of uniform predictions to count as not having left it. */
 const NEAR = 0.02;
 
+/** What a {@link UniformWatch} has seen: part of what a run goes on from. */
+export interface UniformWatchState {
+  /** The classification term of the last steps, oldest first. */
+  readonly latest: readonly number[];
+  /** Whether it has said its sentence. */
+  readonly spoken: boolean;
+}
+
 /** What a {@link UniformWatch} goes by. */
 export interface UniformWatchOptions {
   readonly objective: Objective;
@@ -25,7 +33,7 @@ export class UniformWatch {
   readonly #options: UniformWatchOptions;
   /** The value of uniform predictions; undefined where the objective does not say. */
   readonly #atUniform: number | undefined;
-  readonly #latest: number[] = [];
+  #latest: number[] = [];
   #spoken = false;
 
   constructor(options: UniformWatchOptions) {
@@ -37,6 +45,15 @@ export class UniformWatch {
   get stuck(): boolean {
     if (this.#atUniform === undefined || this.#latest.length < WINDOW) return false;
     return Math.abs(this.#mean - this.#atUniform) <= NEAR * this.#atUniform;
+  }
+
+  get state(): UniformWatchState {
+    return { latest: [...this.#latest], spoken: this.#spoken };
+  }
+
+  set state({ latest, spoken }: UniformWatchState) {
+    this.#latest = [...latest];
+    this.#spoken = spoken;
   }
 
   get #mean(): number {

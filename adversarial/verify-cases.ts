@@ -188,7 +188,9 @@ const METRICS: KernelCase = {
       1,
       ring.measure({ ...nothing, naturalLogits: t, total: zeros([], { device }) }, tensor(labels, { device })),
     );
-    const [read] = await ring.read();
+    const {
+      read: [read],
+    } = await ring.read();
     ring.dispose();
     return [{ got: [read?.metrics[NATURAL_ACCURACY] ?? NaN], expected: [hits.length / rows] }];
   },

@@ -72,6 +72,7 @@ function sections(section: Section) {
       perturbation: section({ gamma: fromZero, after: z.int().min(0) }).nullable(),
     }),
     evaluation: section({ samples: z.int().min(0) }),
+    checkpointEvery: count.default(100),
     seed: z.int().min(0),
   };
 }
@@ -94,42 +95,96 @@ export function checkConfig(value: unknown): Checked<TrainConfig> {
   // What zod infers of optional keys allows undefined, which JSON has not.
   return result.success
     ? { value: Object(result.data) as TrainConfig }
-    : { mistakes: mistakesIn(CONFIG, result.error) };
+    : { mistakes: mistakesIn(CONFIG, result.error, value) };
 }
 
 /** Whether a value is a configuration of which parts may be missing. */
 export function checkPatch(value: unknown): Checked<ConfigPatch & { readonly preset?: string }> {
   const result = PATCH.safeParse(value);
-  return result.success ? { value: value as ConfigPatch } : { mistakes: mistakesIn(PATCH, result.error) };
+  return result.success ? { value: value as ConfigPatch } : { mistakes: mistakesIn(PATCH, result.error, value) };
 }
 
-function mistakesIn(schema: z.ZodType, { issues }: z.ZodError): string[] {
-  return issues.flatMap((issue) => sentences(schema, issue));
+function mistakesIn(schema: z.ZodType, { issues }: z.ZodError, value: unknown): string[] {
+  return issues.flatMap((issue) => sentences(schema, issue, value));
 }
 
-/** What is wrong, where; an unknown key is answered with the nearest that there is. */
-function sentences(schema: z.ZodType, issue: z.core.$ZodIssue): string[] {
+/** What is wrong, where; an unknown key is answered with the nearest that there is. `schema` and `value` are those of the whole. */
+function sentences(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): string[] {
   const where = issue.path.join('.');
   if (issue.code === 'invalid_union') {
-    // Of the alternatives, that with the fewest mistakes is the one that was meant.
-    const [meant = []] = [...issue.errors].sort((a, b) => a.length - b.length);
-    return meant.flatMap((inner) => sentences(schema, { ...inner, path: [...issue.path, ...inner.path] }));
+    const alternatives = alternativesAt(schema, issue.path);
+    const found = partAt(value, issue.path);
+    const meant = alternatives.findIndex((alternative) => isNamed(alternative, found));
+    const literals = alternatives.flatMap(literalsOf);
+    const wrong = literals.find(({ key, required }) => required || partAt(found, [key]) !== undefined);
+    if (meant < 0 && wrong && typeof found === 'object') {
+      const name = partAt(found, [wrong.key]);
+      const known = literals.flatMap(({ values }) => values).join(', ');
+      return [
+        `${where}.${wrong.key}: ${name === undefined ? 'missing' : `unknown ${JSON.stringify(name)}`}; there are ${known}`,
+      ];
+    }
+    // Where there is no name, that with the fewest mistakes.
+    const errors = issue.errors[meant] ?? [...issue.errors].sort((a, b) => a.length - b.length)[0];
+    return (errors ?? []).flatMap((inner) =>
+      sentences(schema, { ...inner, path: [...issue.path, ...inner.path] }, value),
+    );
   }
   if (issue.code !== 'unrecognized_keys') return [`${where === '' ? 'the whole' : where}: ${issue.message}`];
-  const known = keysAt(schema, issue.path);
+  const { keys: known, of } = keysAt(schema, issue.path, value);
   return issue.keys.map((key) => {
     const nearest = nearestName(key, known);
-    const guess = nearest === undefined ? `; there are ${known.join(', ')}` : ` (did you mean ${nearest}?)`;
+    const guess =
+      nearest === undefined
+        ? `; ${of === undefined ? 'there are' : `${of} has`} ${known.join(', ')}`
+        : ` (did you mean ${nearest}?)`;
     return `unknown key ${[...issue.path, key].join('.')}${guess}`;
   });
 }
 
-/** The keys of an object within a schema. */
-function keysAt(schema: unknown, path: readonly PropertyKey[]): string[] {
-  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return keysAt(schema.unwrap(), path);
-  if (schema instanceof z.ZodUnion) return [...new Set(schema.options.flatMap((option) => keysAt(option, path)))];
+/** The keys of an object within a schema: of the alternative that its name chooses, or else of all of them. */
+function keysAt(
+  schema: unknown,
+  path: readonly PropertyKey[],
+  value: unknown,
+): { readonly keys: readonly string[]; readonly of: string | undefined } {
+  const all = alternativesAt(schema, path);
+  const named = all.find((alternative) => isNamed(alternative, partAt(value, path)));
+  const keys = new Set((named ? [named] : all).flatMap(({ shape }) => Object.keys(shape)));
+  const [literal] = named ? literalsOf(named) : [];
+  return { keys: [...keys], of: literal?.values[0] };
+}
+
+/** The schemas of the objects that may be at a place: several where it takes one of several kinds. */
+function alternativesAt(schema: unknown, path: readonly PropertyKey[]): z.ZodObject[] {
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
+    return alternativesAt(schema.unwrap(), path);
+  }
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => alternativesAt(option, path));
   if (!(schema instanceof z.ZodObject)) return [];
   const [first, ...rest] = path;
-  const shape = new Map(Object.entries(schema.shape));
-  return first === undefined ? [...shape.keys()] : keysAt(shape.get(String(first)), rest);
+  return first === undefined
+    ? [schema]
+    : alternativesAt(new Map(Object.entries(schema.shape)).get(String(first)), rest);
+}
+
+/** What stands at a place of a value. */
+function partAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((whole, key) => new Map(Object.entries(Object(whole) as object)).get(String(key)), value);
+}
+
+/** The names, or kinds, that an alternative goes by, and their key. */
+function literalsOf({
+  shape,
+}: z.ZodObject): { readonly key: string; readonly values: readonly string[]; readonly required: boolean }[] {
+  return Object.entries(shape).flatMap(([key, type]) => {
+    const literal: unknown = type instanceof z.ZodOptional ? type.unwrap() : type;
+    if (!(literal instanceof z.ZodLiteral)) return [];
+    const values = [...literal.values].filter((each) => typeof each === 'string');
+    return values.length > 0 ? [{ key, values, required: literal === type }] : [];
+  });
+}
+
+function isNamed(alternative: z.ZodObject, value: unknown): boolean {
+  return literalsOf(alternative).some(({ key, values }) => values.some((name) => name === partAt(value, [key])));
 }

@@ -80,6 +80,8 @@ export interface TrainConfig {
   };
   /** Of the trained model, on the first test images; none for 0. */
   readonly evaluation: { readonly samples: number };
+  /** Steps between two checkpoints that an interrupted run goes on from. */
+  readonly checkpointEvery: number;
   readonly seed: number;
 }
 

@@ -73,7 +73,7 @@ export async function runCurves(
       });
       curves.push(curve);
     } catch (error) {
-      if (!context.signal.aborted) throw error;
+      if (error !== context.signal.reason) throw error;
       return undefined;
     } finally {
       progress.stop();

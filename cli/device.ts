@@ -2,7 +2,7 @@ import type { Device } from '../engine/device.js';
 import { createDevice } from '../node/init.js';
 import '../engine/ops/methods.js';
 import { requestGpuAdapter, type AdapterChoice, type AdapterOptions } from '../node/adapter.js';
-import { BulwarkError } from '../engine/errors.js';
+import { BulwarkError, type DeviceLostError } from '../engine/errors.js';
 
 /** A device and how it was chosen. */
 export interface OpenedDevice {
@@ -16,10 +16,14 @@ export async function openDevice(adapter: AdapterOptions['adapter']): Promise<Op
   return { device: await createDevice(found), choice };
 }
 
+/** How many devices a run may lose. */
+export const MOST_LOSSES = 3;
+
 /** The device of a long run, in whose place a new one can be had when the driver loses it. */
 export class RunDevice implements Disposable {
   readonly #adapter: AdapterOptions['adapter'];
   #opened: OpenedDevice;
+  #losses = 0;
 
   private constructor(opened: OpenedDevice, adapter: AdapterOptions['adapter']) {
     this.#opened = opened;
@@ -40,10 +44,15 @@ export class RunDevice implements Disposable {
     return this.#opened.device;
   }
 
-  /** Puts a new device of the same adapter in the place of the lost one. */
-  async renew(): Promise<void> {
+  /**
+   * Puts a new device of the same adapter in the place of the lost one; gives the number of losses so far. Throws the loss itself where there
+   * were {@link MOST_LOSSES} before.
+   */
+  async renew(loss: DeviceLostError): Promise<number> {
+    if (this.#losses === MOST_LOSSES) throw loss;
     this.device.destroy();
     this.#opened = await openComputingDevice(this.#adapter);
+    return ++this.#losses;
   }
 
   [Symbol.dispose](): void {

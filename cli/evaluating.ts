@@ -44,7 +44,7 @@ export async function runEvaluation(call: EvaluationCall): Promise<Evaluation | 
     for (const warning of evaluation.warnings) progress.log(`warning: ${warning}`);
     return evaluation;
   } catch (error) {
-    if (!context.signal.aborted) throw error;
+    if (error !== context.signal.reason) throw error;
     return undefined;
   } finally {
     progress.stop();

@@ -1,6 +1,7 @@
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { METRICS_FILE, createRunFolder, isLeftover, reopenRunFolder, writeFileAtomic } from '../node/files.js';
+import type { FolderLock } from '../node/lock.js';
 import { filterMetrics, openMetrics, type MetricsRecord } from '../node/metrics.js';
 import { UsageError } from './errors.js';
 
@@ -27,6 +28,8 @@ export interface Place {
   readonly force: boolean;
   /** Go on with what is there. */
   readonly resume?: boolean;
+  /** The base of its name, where the user named none: another process may take it first. */
+  readonly base?: string | undefined;
 }
 
 /** The names in a folder, but for what killed processes leave; undefined where there is no such folder. */
@@ -46,7 +49,10 @@ export async function chooseFolder(
   name: string,
   force: boolean | undefined,
 ): Promise<Place> {
-  if (named === undefined) return { path: await freeFolder(join('runs', name)), force: false };
+  if (named === undefined) {
+    const base = join('runs', name);
+    return { path: await freeFolder(base), force: false, base };
+  }
   const names = (await namesIn(named)) ?? [];
   if (names.length > 0 && !names.includes(RUN_FILES.metrics)) {
     throw new UsageError(`--out ${named}: is not empty and holds no run; name a new or an empty folder`);
@@ -60,8 +66,9 @@ export async function chooseFolder(
 async function freeFolder(base: string): Promise<string> {
   for (let number = 1; ; number++) {
     const path = number === 1 ? base : `${base}-${number}`;
-    const names = await namesIn(path);
-    if (names === undefined || names.length === 0) return path;
+    // A lock, too, is somebody's.
+    const names = await readdir(path).catch(() => []);
+    if (names.length === 0) return path;
   }
 }
 
@@ -77,6 +84,22 @@ export interface OpenRun {
   readonly keep: () => void;
 }
 
+/** Makes or reopens a folder and locks it; of a name that the user did not choose, the next one where another process was faster. */
+async function takeFolder({ path, force, resume, base }: Place): Promise<{
+  readonly path: string;
+  readonly existed: boolean;
+  readonly lock: FolderLock;
+}> {
+  const existed = (await namesIn(path)) !== undefined;
+  try {
+    return { path, existed, lock: resume ? await reopenRunFolder(path) : await createRunFolder(path, { force }) };
+  } catch (error) {
+    const next = base === undefined ? path : await freeFolder(base);
+    if (next === path) throw error;
+    return takeFolder({ path: next, force, base });
+  }
+}
+
 /**
  * Makes a run's folder, writes its configuration, opens its metrics file and does the work. Where that fails before anything
  * was logged or kept, nothing is left.
@@ -88,9 +111,7 @@ export async function inRunFolder<T>(
   config: Readonly<Record<string, unknown>>,
   work: (run: OpenRun) => Promise<T>,
 ): Promise<T> {
-  const existed = (await namesIn(place.path)) !== undefined;
-  const { path } = place;
-  const lock = place.resume ? await reopenRunFolder(path) : await createRunFolder(path, { force: place.force });
+  const { path, existed, lock } = await takeFolder(place);
   let kept = place.resume ?? false;
   try {
     if (!place.resume) await writeFileAtomic(join(path, RUN_FILES.config), `${JSON.stringify(config, null, 2)}\n`);

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import { withDefaults } from '../engine/named-options.js';
@@ -15,7 +16,7 @@ const VALIDATION = { samples: 1000, every: 1, steps: 10, patience: null };
 const PERTURBATION = { gamma: 0.01, after: 0 };
 
 /** Classes, channels and size of the images of each dataset, as far as they are known before it is read. */
-const SHAPES: Readonly<
+export const SHAPES: Readonly<
   Record<DatasetName, { readonly classes: number; readonly inChannels: number; readonly imageSize: number }>
 > = {
   mnist: { classes: 10, inChannels: 1, imageSize: 28 },
@@ -85,12 +86,24 @@ function configOf(preset: Preset, patches: readonly ConfigPatch[]): TrainConfig 
       perturbation: training.perturbation ? { ...PERTURBATION, ...training.perturbation } : null,
     },
     evaluation: { samples: EVALUATION_SAMPLES },
+    checkpointEvery: 100,
     seed: 0,
   };
 }
 
 function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
-  const { dataset, validation, augmentation, model, objective, attack, training = {}, evaluation, seed } = patch;
+  const {
+    dataset,
+    validation,
+    augmentation,
+    model,
+    objective,
+    attack,
+    training = {},
+    evaluation,
+    checkpointEvery,
+    seed,
+  } = patch;
   const [steps, epochs] = [training.steps, training.epochs].map((length) => length ?? undefined);
   if (steps !== undefined && epochs !== undefined) {
     throw new UsageError('--steps and --epochs: give one of them, to say how long to train');
@@ -106,7 +119,8 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
   });
   return {
     ...config,
-    dataset: { ...config.dataset, ...dataset },
+    // From wherever the run is taken up again.
+    dataset: { ...config.dataset, ...dataset, ...(dataset?.folder && { folder: resolve(dataset.folder) }) },
     validation: orNull(config.validation, validation, VALIDATION),
     augmentation:
       augmentation === undefined ? config.augmentation : augmentation && { ...config.augmentation, ...augmentation },
@@ -122,6 +136,7 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
       perturbation: orNull(config.training.perturbation, perturbation, PERTURBATION),
     },
     evaluation: { ...config.evaluation, ...evaluation },
+    checkpointEvery: checkpointEvery ?? config.checkpointEvery,
     seed: seed ?? config.seed,
   } as TrainConfig;
 }

@@ -19,7 +19,7 @@ import { pgdOf } from './attack-list.js';
 import { buildModel, saveCheckpoint } from './checkpoint.js';
 import { makeSchedule, type TrainConfig } from './config.js';
 import type { Context } from './context.js';
-import type { RunDevice } from './device.js';
+import { MOST_LOSSES, type RunDevice } from './device.js';
 import { asUsage } from './errors.js';
 import type { OpenRun } from './folders.js';
 import { stepLine } from './history.js';
@@ -64,9 +64,6 @@ export interface TrainingOutcome {
   readonly seconds: number;
 }
 
-/** How many devices a run may lose. */
-const MOST_LOSSES = 3;
-
 /**
  * Trains, with a progress display and a line of metrics for each step. When the user stops it, it ends after a step. Where the device is
  * lost, a run with checkpoints goes on from the last one on a new device.
@@ -85,7 +82,7 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
   };
   const started = performance.now();
   try {
-    for (let losses = 0; ; losses++) {
+    for (;;) {
       const from = checkpoints && (await readTrainingCheckpoint(checkpoints.path));
       // Steps that were logged and come again; a run with checkpoints has its metrics to itself.
       if (checkpoints) await call.run.rewind(from?.step ?? 0);
@@ -93,10 +90,10 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
         const done = await trainFrom(from, call, { progress, warn });
         return { ...done, warnings, seconds: (performance.now() - started) / 1000 };
       } catch (error) {
-        if (!checkpoints || !(error instanceof DeviceLostError) || losses === MOST_LOSSES) throw error;
+        if (!checkpoints || !(error instanceof DeviceLostError)) throw error;
         const step = (await readTrainingCheckpoint(checkpoints.path))?.step ?? 0;
-        warn(`${error.message}; going on after step ${step} on a new device (loss ${losses + 1} of ${MOST_LOSSES})`);
-        await device.renew();
+        const loss = await device.renew(error);
+        warn(`${error.message}; going on after step ${step} on a new device (loss ${loss} of ${MOST_LOSSES})`);
       }
     }
   } finally {
@@ -122,7 +119,10 @@ async function trainFrom(
   let saved = from?.step;
   let result: TrainingResult | undefined;
   try {
-    if (from) trainer.restore(from);
+    if (from) {
+      trainer.restore(from);
+      for (const warning of from.warnings ?? []) warn(warning);
+    }
     result = await trainer.run({
       signal: context.signal,
       checkpointEvery: checkpoints?.every,
@@ -147,7 +147,8 @@ async function trainFrom(
     await trainer.adoptAverage();
   } catch (error) {
     if (error instanceof DivergenceError && checkpoints) throw withCheckpoint(error, saved, checkpoints.path);
-    if (!context.signal.aborted) throw error;
+    // Whatever else went wrong after the user asked to stop, such as a full disk, is told.
+    if (error !== context.signal.reason) throw error;
     await trainer.adoptAverage();
   } finally {
     trainer.dispose();
@@ -177,6 +178,16 @@ export async function readTrainingCheckpoint(path: string): Promise<TrainingChec
     throw fileError('read', path, cause);
   }
   return decodeTrainingCheckpoint(bytes, path);
+}
+
+/** Makes the model and the trainer of a configuration and frees them: throws a `UsageError` for settings that cannot be, before anything is written. */
+export function checkTraining(call: Pick<TrainingCall, 'config' | 'dataset' | 'validation'>, device: Device): void {
+  const model = buildModel(call.config.model, device, call.config.seed);
+  try {
+    makeTrainer(model, call).dispose();
+  } finally {
+    model.dispose();
+  }
 }
 
 /** The trainer of a configuration. Throws a `UsageError` for settings outside their domain. */

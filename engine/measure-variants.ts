@@ -24,7 +24,13 @@ export async function measureVariants(device: Device, options: TuneOptions): Pro
     results.push(tuned);
     onTuned?.(tuned);
   }
-  if (results.length > 0) await device.variants.store?.save(adapterKey(device.caps), device.variants.entries());
+  const { store } = device.variants;
+  if (store && results.length > 0) {
+    const adapter = adapterKey(device.caps);
+    const chosen = Object.fromEntries(results.map((tuned) => [tuned.key, tuned.chosen]));
+    // Beside what others have measured meanwhile, or a run has not taken over.
+    await store.save(adapter, { ...(await store.load(adapter)), ...chosen });
+  }
   return results;
 }
 

@@ -85,6 +85,18 @@ export class VariantTable {
     return Object.fromEntries([...this.#chosen].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
+  /** Changes whenever a choice does. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Goes by these choices from now on, and by no others. */
+  replace(entries: VariantEntries): void {
+    this.#chosen.clear();
+    this.#version++;
+    this.load(entries);
+  }
+
   /** Takes over what was chosen before. */
   load(entries: VariantEntries): void {
     for (const [key, variant] of Object.entries(entries)) this.set(key, variant);

@@ -42,14 +42,20 @@ export function isLockFile(name: string): boolean {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = join(folder, LOCK_FILE);
-  const me: Holder = { pid: process.pid, host: hostname(), began: await beginningOf(process.pid) };
+  const me: Holder = { pid: process.pid, host: hostname(), began: (await statusOf(process.pid)).began };
   try {
     await removeLeftCandidates(folder);
     await take(path, me, folder);
   } catch (cause) {
     throw fileError('lock', folder, cause);
   }
-  return { release: () => rm(path, { force: true }) };
+  let isHeld = true;
+  const release = async (): Promise<void> => {
+    // A second time it may be somebody else's.
+    if (isHeld) await rm(path, { force: true });
+    isHeld = false;
+  };
+  return { release };
 }
 
 /** Puts a file that names this process in the place of a lock, where none is or one whose holder has ended. */
@@ -128,15 +134,22 @@ async function isAtWork({ pid, host, began }: Holder): Promise<boolean> {
     // A process of somebody else's may not be asked, but is there.
     return cause instanceof Error && 'code' in cause && cause.code === 'EPERM';
   }
-  const now = await beginningOf(pid);
+  const { began: now, isOver } = await statusOf(pid);
+  if (isOver) return false;
   return began === null || now === null || began === now;
 }
 
-/** When a process began, in ticks since the machine did, as Linux tells it; null elsewhere. */
-async function beginningOf(pid: number): Promise<string | null> {
+/** What Linux tells of a process; elsewhere nothing is known. */
+async function statusOf(pid: number): Promise<{
+  /** When it began, in ticks since the machine did. */
+  readonly began: string | null;
+  /** Whether it has ended, and nobody has asked how yet: a zombie. */
+  readonly isOver: boolean;
+}> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The name, in parentheses, may hold anything; the beginning is field 22, the twentieth after it.
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  // The name, in parentheses, may hold anything; the state is field 3, the first after it, and the beginning field 22.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { began: fields[19] ?? null, isOver: fields[0] === 'Z' || fields[0] === 'X' };
 }
 
 function lockedBy(path: string, folder: string, { pid, host }: Holder): LockedError {

@@ -1,5 +1,5 @@
 /** Metrics files: JSON lines, one record to a line, in the order in which they came about. */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { FormatError } from '../engine/errors.js';
 import { fileError } from './file-error.js';
 import { readBytes, writeFileAtomic } from './files.js';
@@ -45,12 +45,23 @@ export function openMetrics(path: string, options: OpenMetricsOptions = {}): Met
   const write = (record: MetricsRecord): void => {
     try {
       if (file === undefined) throw new Error('the file was closed');
-      writeSync(file, `${JSON.stringify(record, writeNumber)}\n`);
+      writeLine(file, Buffer.from(`${JSON.stringify(record, writeNumber)}\n`));
     } catch (cause) {
       throw fileError('write', path, cause);
     }
   };
   return { write, close, [Symbol.dispose]: close };
+}
+
+/** Appends a line whole, or leaves the file as it was: a disk that is filling up takes a part first. */
+function writeLine(file: number, line: Uint8Array): void {
+  let written = 0;
+  try {
+    while (written < line.length) written += writeSync(file, line, written);
+  } catch (cause) {
+    if (written > 0) ftruncateSync(file, fstatSync(file).size - written);
+    throw cause;
+  }
 }
 
 function writeNumber(_key: string, value: unknown): unknown {
@@ -89,6 +100,19 @@ function parseLine(line: string, where: string): MetricsRecord {
   return value as MetricsRecord;
 }
 
+/** The text without a last line that is the beginning of a record. */
+function withoutTornLine(text: string): string {
+  const start = text.lastIndexOf('\n') + 1;
+  const last = text.slice(start);
+  if (!last.startsWith('{')) return text;
+  try {
+    JSON.parse(last);
+    return text;
+  } catch {
+    return text.slice(0, start);
+  }
+}
+
 /**
  * Keeps those records of a metrics file that `keep` says yes to: what a run that is taken up again has not done yet goes. An unfinished last
  * line, which a run that was killed may leave, goes too. The file is replaced whole.
@@ -96,16 +120,15 @@ function parseLine(line: string, where: string): MetricsRecord {
  * @throws ArgumentError where there is none, FormatError as {@link parseMetrics} does
  */
 export async function filterMetrics(path: string, keep: (record: MetricsRecord) => boolean): Promise<void> {
-  const text = new TextDecoder().decode(await readBytes(path));
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const kept = parseMetrics(whole, path).filter(keep);
+  const kept = (await readMetrics(path)).filter(keep);
   await writeFileAtomic(path, kept.map((record) => `${JSON.stringify(record, writeNumber)}\n`).join(''));
 }
 
 /**
- * Reads a metrics file.
+ * Reads a metrics file, but for an unfinished last line, which a run that was killed may leave.
  * @throws ArgumentError where there is none, FormatError as {@link parseMetrics} does
  */
 export async function readMetrics(path: string): Promise<MetricsRecord[]> {
-  return parseMetrics(new TextDecoder().decode(await readBytes(path)), path);
+  const text = new TextDecoder().decode(await readBytes(path));
+  return parseMetrics(withoutTornLine(text), path);
 }

@@ -26,7 +26,7 @@ import { EVALUATION_SAMPLES, resolveConfig } from '../resolve-config.js';
 export interface Options {
   readonly preset?: PresetName;
   readonly config?: string;
-  readonly checkpointEvery: number;
+  readonly checkpointEvery?: number;
   readonly resume?: string;
   readonly out?: string;
   readonly force?: boolean;
@@ -228,6 +228,12 @@ const ATTACK: readonly Setting[] = [
 ];
 
 const RUN: readonly Setting[] = [
+  number(
+    '--checkpoint-every <steps>',
+    'steps between two checkpoints, from which an interrupted run goes on',
+    COUNT,
+    'checkpointEvery',
+  ),
   number('--seed <integer>', 'same seed, same adapter, same bits', COUNT_OR_NONE, 'seed'),
   number(
     '--eval-samples <count>',
@@ -255,12 +261,6 @@ export function addTrainOptions(command: Command): void {
       '--set <name=value>',
       "an option of the objective by its name; may be given several times (default: the preset's)",
     ).argParser(settingOption('--set')),
-    numeric(
-      '--checkpoint-every <steps>',
-      'steps between two checkpoints, from which an interrupted run goes on',
-      COUNT,
-      100,
-    ),
   ];
   for (const option of options) command.addOption(option);
 }
@@ -284,6 +284,7 @@ function valueAt(config: TrainConfig, path: string): string | undefined {
 /** What the command line says of the configuration. Throws a `UsageError` where it says something twice. */
 export function patchOf(command: Command): ConfigPatch {
   const given = new Map(Object.entries(command.opts<Record<string, unknown>>()));
+  checkTogether(given);
   const patch: Record<string, unknown> = {};
   for (const { option, to } of SETTINGS) {
     const value = given.get(option.attributeName());
@@ -297,6 +298,20 @@ export function patchOf(command: Command): ConfigPatch {
     throw new UsageError(`--set ${twice}: is given by an option of its own too; take one of the two`);
   if (Object.keys(set).length > 0) merge(patch, { objective: { options: set } });
   return patch;
+}
+
+/** Throws a `UsageError` for options of which one leaves nothing for the other to do. */
+function checkTogether(given: ReadonlyMap<string, unknown>): void {
+  if (given.has('ema') && given.has('swa'))
+    throw new UsageError('--ema and --swa: a run ends with one average; give one of them');
+  const none = (option: string): boolean => given.get(option) === 0;
+  const idle = none('validation') ? ['validateEvery', 'validationSteps', 'patience'] : none('awp') ? ['awpAfter'] : [];
+  const other = idle.find((name) => given.has(name));
+  if (other === undefined) return;
+  const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new UsageError(
+    `--${flag}: there is nothing to do for it with --${none('validation') ? 'validation' : 'awp'} 0`,
+  );
 }
 
 function nested(path: readonly string[], value: unknown): Record<string, unknown> {

@@ -11,7 +11,8 @@ import { readConfigFile, readRunConfig } from '../config-file.js';
 import { ignoredSettings, withShapeOf, type ConfigPatch, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
-import { RunDevice } from '../device.js';
+import { DeviceLostError } from '../../engine/errors.js';
+import { MOST_LOSSES, RunDevice } from '../device.js';
 import { EXIT, UsageError, asUsage } from '../errors.js';
 import { accuracyTable, runEvaluation, type EvaluationCall } from '../evaluating.js';
 import { RUN_FILES, chooseFolder, inRunFolder, type OpenRun, type Place } from '../folders.js';
@@ -22,7 +23,7 @@ import { environmentOf, settingsOf, writeReport } from '../reporting.js';
 import type { ReportData } from '../report/data.js';
 import { resolveConfig } from '../resolve-config.js';
 import { formatDuration } from '../table.js';
-import { runTraining, type TrainingOutcome } from '../training.js';
+import { checkTraining, runTraining, type TrainingOutcome } from '../training.js';
 import { addTrainOptions, patchOf, type Options } from './train-options.js';
 
 const EXAMPLES = `
@@ -88,7 +89,10 @@ function presetIn(name = 'recommended'): PresetName {
 
 /** `bulwark train --resume`; returns the exit code. */
 async function resume(folder: string, options: Options, context: Context): Promise<number> {
-  const config = await readRunConfig(folder);
+  const config = {
+    ...(await readRunConfig(folder)),
+    ...(options.checkpointEvery && { checkpointEvery: options.checkpointEvery }),
+  };
   const names = await readdir(folder);
   if (names.includes(RUN_FILES.report) && !names.includes(RUN_FILES.checkpoint)) {
     throw new UsageError(`--resume: the run in ${folder} is complete; see ${join(folder, RUN_FILES.report)}`);
@@ -101,7 +105,7 @@ async function resume(folder: string, options: Options, context: Context): Promi
 export async function trainIn(
   place: Place,
   settings: TrainConfig,
-  options: Pick<Options, 'adapter' | 'checkpointEvery'> & { readonly warnings: readonly string[] },
+  options: Pick<Options, 'adapter'> & { readonly warnings: readonly string[] },
   context: Context,
 ): Promise<number> {
   const { training, validation, test } = await loadData(settings, context);
@@ -109,19 +113,39 @@ export async function trainIn(
   using device = await RunDevice.open(options.adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
   for (const warning of options.warnings) context.err(`warning: ${warning}`);
+  // A run that --force replaces is still there if it cannot be.
+  checkTraining({ config, dataset: training, validation }, device.device);
   return await inRunFolder(place, { ...config }, async (run) => {
     context.err(`${place.resume ? 'going on in' : 'writing to'} ${run.path}`);
     const inFolder = (name: string): string => join(run.path, name);
-    const checkpoints = { path: inFolder(RUN_FILES.checkpoint), every: options.checkpointEvery };
+    const checkpoints = { path: inFolder(RUN_FILES.checkpoint), every: config.checkpointEvery };
     const data = { dataset: training, validation, best: inFolder(RUN_FILES.best) };
-    const outcome = await runTraining({ context, config, device, run, checkpoints, ...data });
-    await saveCheckpoint(inFolder(RUN_FILES.model), outcome.model, config);
-    const evaluations = await evaluated({ context, config, run, outcome, test, resumed: place.resume ?? false });
+    const work = async (resumed: boolean): Promise<Done> => {
+      const outcome = await runTraining({ context, config, device, run, checkpoints, ...data });
+      await saveCheckpoint(inFolder(RUN_FILES.model), outcome.model, config);
+      return { outcome, evaluations: await evaluated({ context, config, run, outcome, test, resumed }) };
+    };
+    const done = await work(place.resume ?? false).catch((error: unknown) => workAnew(error, device, work, context));
     const history = await readHistory(inFolder(RUN_FILES.metrics));
-    const report = await writeReport(run.path, reportOf({ config, device, outcome, history, evaluations }));
+    const report = await writeReport(run.path, reportOf({ config, device, history, ...done }));
     if (!context.signal.aborted) await rm(checkpoints.path, { force: true });
-    return conclude(context, { outcome, evaluations, report, folder: run.path });
+    return conclude(context, { ...done, report, folder: run.path });
   });
+}
+
+/** Goes on with a run whose device was lost while the trained model was saved or evaluated: the last checkpoint is of its last step. */
+async function workAnew(
+  error: unknown,
+  device: RunDevice,
+  work: (resumed: boolean) => Promise<Done>,
+  context: Context,
+): Promise<Done> {
+  if (!(error instanceof DeviceLostError)) throw error;
+  const loss = await device.renew(error);
+  context.err(
+    `warning: ${error.message}; going on with the evaluation on a new device (loss ${loss} of ${MOST_LOSSES})`,
+  );
+  return work(true).catch((again: unknown) => workAnew(again, device, work, context));
 }
 
 interface Data {
@@ -211,7 +235,9 @@ interface Reported extends Done {
 }
 
 function reportOf({ config, device, outcome, history, evaluations }: Reported): ReportData {
-  const { steps, total, seconds, stoppedEarly } = outcome;
+  const { steps, total, stoppedEarly } = outcome;
+  // Of every call that took a part of them.
+  const seconds = history.reduce((sum, { values: { stepsPerSecond } }) => sum + 1 / (stepsPerSecond ?? Infinity), 0);
   const why = stoppedEarly ? 'then validations had stopped getting better' : 'then it was stopped';
   const length = steps < total ? `${steps} of ${total} steps; ${why}` : `${steps} steps`;
   const { name } = config.objective;

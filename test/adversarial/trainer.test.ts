@@ -278,7 +278,10 @@ describe('what goes wrong', () => {
   });
 
   it('divergence is a typed error with the step and the term', async () => {
-    const error: unknown = await train({ lr: 1e30 }).then(
+    const steps: number[] = [];
+    const onProgress = ({ records }: { readonly records: readonly StepRecord[] }): void =>
+      void steps.push(...records.map(({ step }) => step));
+    const error: unknown = await train({ lr: 1e30 }, { onProgress }).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );
@@ -287,6 +290,8 @@ describe('what goes wrong', () => {
     expect(error.message).toMatch(/training diverged: .* at step \d+; lower the learning rate/);
     expect(error.step).toBeGreaterThan(1);
     expect(error.step).toBeLessThan(5);
+    // What was right before it is handed on.
+    expect(steps).toEqual(Array.from({ length: error.step - 1 }, (_, index) => index + 1));
     expect(['total', 'bce', 'mi', 'l1', 'logits']).toContain(error.term);
     await device.sync();
   });

@@ -6,13 +6,14 @@ import {
   encodeTrainingCheckpoint,
   mimaeAT,
   mma,
+  standardAT,
   trades,
   type TrainerOptions,
 } from '../../adversarial/index.js';
 import { Dataset } from '../../data/dataset.js';
 import { ArgumentError, FormatError, tensor, type Device } from '../../engine/index.js';
 import { StateDictError, encodeSafetensors } from '../../nn/index.js';
-import { testDevice } from '../support/device.js';
+import { ownDevice, testDevice } from '../support/device.js';
 import { SmallNet, smallImages } from './small-images.js';
 
 let device: Device;
@@ -102,6 +103,50 @@ describe('a run that is taken up again', () => {
     net.dispose();
   });
 
+  it('hands one out where variants were measured, which a run that is taken up again goes by alone', async () => {
+    const own = await ownDevice();
+    const net = new SmallNet(own);
+    const trainer = new Trainer(settings(net));
+    const seen: number[] = [];
+    let bytes = new Uint8Array();
+    await trainer.run({
+      checkpointEvery: 4,
+      onStep: ({ step }) => {
+        if (step === 2) own.variants.set('a key', 'a variant');
+      },
+      onCheckpoint: async ({ step }) => {
+        seen.push(step);
+        if (step === 2) bytes = encodeTrainingCheckpoint(await trainer.checkpoint());
+      },
+    });
+    expect(seen).toEqual([2, 4, 7]);
+    own.variants.set('a key', 'a faster one');
+    own.variants.set('another key', 'measured since');
+    trainer.restore(decodeTrainingCheckpoint(bytes, 'bytes'));
+    expect(own.variants.entries()).toEqual({ 'a key': 'a variant' });
+    for (const each of [trainer, net]) each.dispose();
+    own.destroy();
+  });
+
+  it('remembers what the run has warned of, and by what it is judged', async () => {
+    // A rate of 0: it stays at uniform predictions.
+    const changes = { lr: 0, steps: 30, objective: standardAT(), attack: { eps: 0.3, steps: 2, stepSize: 0.01 } };
+    const net = new SmallNet(device, { seed: 3 });
+    net.fc.weight.copyFrom(net.fc.weight.zerosLike());
+    const warned: string[][] = [[], []];
+    const first = new Trainer(settings(net, changes));
+    await first.run({ until: 10, onWarning: (warning) => warned[0]?.push(warning) });
+    const second = new Trainer(settings(net, changes));
+    second.restore(decodeTrainingCheckpoint(encodeTrainingCheckpoint(await first.checkpoint()), 'bytes'));
+    const { warnings, stuckAtUniform } = await second.run({ onWarning: (warning) => warned[1]?.push(warning) });
+    expect(warned[0]).toEqual([expect.stringContaining('training attack: ')]);
+    expect(warned[1]).toEqual([
+      expect.stringMatching(/has not left the value of uniform predictions: .* after 20 of 30/),
+    ]);
+    expect([warnings, stuckAtUniform]).toEqual([warned.flat(), true]);
+    for (const each of [first, second, net]) each.dispose();
+  });
+
   it('hands one out when the signal ends the run', async () => {
     const net = new SmallNet(device);
     const trainer = new Trainer(settings(net, { logEvery: 2 }));
@@ -141,8 +186,9 @@ describe('what is refused', () => {
     expect(() => otherTrainer.restore(checkpoint)).toThrow(StateDictError);
     expect(() => trainer.restore({ ...checkpoint, step: 8 })).toThrow('a checkpoint after step 8 of a run of 7');
     expect(() => trainer.restore({ ...checkpoint, generators: [] })).toThrow(ArgumentError);
-    const relabelled = { labels: [...dataset.labels.slice(0, 39), (dataset.labels[39] ?? 0) ^ 1] };
-    const elsewhere = new Trainer(settings(net, { dataset: new Dataset({ ...dataset, ...relabelled }) }));
+    const { name, images, shape, classes } = dataset;
+    const labels = [...dataset.labels.slice(0, 39), (dataset.labels[39] ?? 0) ^ 1];
+    const elsewhere = new Trainer(settings(net, { dataset: new Dataset({ name, images, labels, shape, classes }) }));
     expect(() => elsewhere.restore(checkpoint)).toThrow(ArgumentError);
     expect(() => elsewhere.restore(checkpoint)).toThrow(
       `the checkpoint is of a run on other images or labels (${dataset.fingerprint}) than those of ${dataset.name} (`,

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { presetNamed } from '../../adversarial/preset-named.js';
 import { PRESETS } from '../../adversarial/presets.js';
@@ -100,6 +101,10 @@ describe('mistakes on the command line', () => {
     ['train --optimizer adm', /unknown optimizer 'adm' \(did you mean adam\?\); there are sgd, adam/],
     ['train --objective plain --lambda 1', /unknown option of plain 'lambda'/],
     ['train --steps 1 --epochs 1', /--steps and --epochs: give one of them/],
+    ['train --ema 0.9 --swa 0.5', /--ema and --swa: a run ends with one average; give one of them/],
+    ['train --patience 3 --validation 0', /--patience: there is nothing to do for it with --validation 0/],
+    ['train --awp-after 3 --awp 0', /--awp-after: there is nothing to do for it with --awp 0/],
+    ['train --drops 5', /unknown key training\.schedule\.drops; trapezoid has name, warmup, decay/],
     ['train --subset 60001', /--subset: mnist \(train\) has 60000 examples, not 60001/],
     ['train --eval-samples 10001', /--eval-samples: mnist \(test\) has 10000 examples, not 10001/],
     ['demo --samples 0', /--samples: '0' is not an integer from 1 up/],
@@ -191,6 +196,8 @@ describe('resolveConfig', () => {
     expect(config.objective.options).toMatchObject({ lambda: 0.6, beta: 0.3 });
     expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.2, schedule: { drops: [55, 75, 90] } });
     expect(config.attack.eps).toBe(0);
+    // From wherever a run is taken up again.
+    expect(resolveConfig(paper, { dataset: { folder: 'files' } }).dataset.folder).toBe(resolve('files'));
     expect(config.dataset).toEqual({ name: 'mnist', folder: null, subset: 100, imageSize: null });
   });
 
@@ -365,7 +372,23 @@ describe('configuration files', () => {
       { training: { schedule: { name: 'step', drop: [3] } } },
       /unknown key training\.schedule\.drop \(did you mean drops\?\)/,
     ],
-    [{ training: { average: { kind: 'ema', deca: 1 } } }, /training\.average/],
+    [
+      { training: { average: { kind: 'ema', deca: 1 } } },
+      /unknown key training\.average\.deca \(did you mean decay\?\)/,
+    ],
+    [
+      { training: { average: { kind: 'ema', decay: 0.9, start: 0.5 } } },
+      /: unknown key training\.average\.start; ema has kind, decay$/,
+    ],
+    [{ training: { average: { decay: 0.9 } } }, /training\.average\.kind: missing; there are ema, swa$/],
+    [
+      { training: { schedule: { name: 'step', decay: 0.2 } } },
+      /: unknown key training\.schedule\.decay; step has name, drops, gamma, warmup$/,
+    ],
+    [
+      { training: { schedule: { name: 'linear' } } },
+      /: training\.schedule\.name: unknown "linear"; there are step, trapezoid, cosine, cyclic$/,
+    ],
     [{ augmentation: { cutout: { siz: 3 } } }, /augmentation\.cutout/],
     [{ attack: { eps: 8 } }, /attack\.eps: /],
     [{ dataset: { name: 'imagenet' } }, /dataset\.name: /],

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildCommand, type BuiltCommand } from './built-command.js';
 import { filesUnder, inTemporaryFolder, writeTinyMnist } from './run.js';
@@ -59,6 +60,32 @@ describe('the bulwark process', () => {
       'model.safetensors',
       'report.html',
     ]);
+  });
+
+  it('saves and ends with 130 also where Ctrl-C ended what reads its output', async () => {
+    const args = ['train', '--data', 'data', '--objective', 'plain', '--width', '0.1', '--batch-size', '8'];
+    const child = spawn(process.execPath, [built.path, ...args, '--steps', '100000', '--eval-samples', '0']);
+    const ended = once(child, 'close');
+    let err = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      err += chunk.toString();
+      if (!err.includes('/100000 steps') || child.stderr.destroyed) return;
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.kill('SIGINT');
+    });
+    expect(await ended).toEqual([130, null]);
+    expect(await filesUnder('runs/plain')).toContain('checkpoint.safetensors');
+    expect(await filesUnder('runs/plain')).not.toContain('run.lock');
+  });
+
+  it('finds a folder for each of several that begin at once', async () => {
+    const args = ['train', '--data', 'data', '--objective', 'plain', '--width', '0.1', '--batch-size', '8'];
+    const all = [1, 2, 3].map(() => start([...args, '--steps', '2', '--eval-samples', '0']));
+    const folders = (await Promise.all(all)).map(({ code, out, err }) => [code, out, err.includes('error')]);
+    expect(folders.sort()).toEqual(
+      ['plain-2', 'plain-3', 'plain'].map((name) => [0, `report: runs/${name}/report.html\n`, false]),
+    );
   });
 
   it('does not mind that nobody reads its output', async () => {

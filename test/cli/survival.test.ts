@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PRESETS, decodeTrainingCheckpoint, encodeTrainingCheckpoint } from '../../adversarial/index.js';
 import { saveCheckpoint } from '../../cli/checkpoint.js';
 import type { TrainConfig } from '../../cli/config.js';
@@ -120,8 +121,68 @@ describe('a lost device', () => {
     ]);
   });
 
+  it('is replaced also while the trained model is evaluated, whose accuracies go on', async () => {
+    const args = [...TINY, '--steps', '6', '--eval-samples', '20'];
+    expect((await run([...args, '--out', 'whole'])).code).toBe(0);
+    const open = vi.spyOn(RunDevice, 'open');
+    let lost: Device | undefined;
+    const onErr = async (text: string): Promise<void> => {
+      const device = (await open.mock.results[0]?.value) as RunDevice;
+      if (!text.startsWith('evaluate') || lost) return;
+      lost = device.device;
+      lost.gpu.destroy();
+    };
+    const { code, err } = await run([...args, '--out', 'lost'], { onErr: (text) => void onErr(text) });
+    open.mockRestore();
+    expect([code, err]).toEqual([
+      0,
+      expect.stringMatching(/going on with the evaluation on a new device \(loss 1 of 3\)/),
+    ]);
+    expect(await readFile('lost/model.safetensors')).toEqual(await readFile('whole/model.safetensors'));
+    const accuracies = async (folder: string): Promise<unknown[]> =>
+      (await readMetrics(`${folder}/metrics.jsonl`)).map(({ step, evaluation, accuracy }) => [
+        step ?? evaluation,
+        accuracy,
+      ]);
+    expect(await accuracies('lost')).toEqual(await accuracies('whole'));
+    expect(await filesUnder('lost')).toEqual(await filesUnder('whole'));
+  });
+
   it('ends the run the fourth time', async () => {
     await expect(trainLosing([1, 2, 3, 4])).rejects.toThrow(DeviceLostError);
+  });
+});
+
+describe('what else may go wrong', () => {
+  it('leaves a run that --force was to replace, where the settings cannot be', async () => {
+    const args = [...TINY, '--steps', '2', '--eval-samples', '0', '--out', 'run'];
+    expect((await run(args)).code).toBe(0);
+    const before = await readFile('run/model.safetensors');
+    for (const [given, message] of [
+      [['--ema', '1'], /decay is 1/],
+      [['--nesterov', '--optimizer', 'adam'], /no Nesterov momentum/],
+      [['--warmup', '0.7', '--decay', '0.7'], /warmup/],
+      [['--dropout', '1', '--lr', '0.1'], /dropout/i],
+    ] as const) {
+      const { code, err } = await run([...args, '--force', ...given]);
+      expect([code, err]).toEqual([2, expect.stringMatching(message)]);
+      expect(await filesUnder('run')).toEqual(['config.json', 'metrics.jsonl', 'model.safetensors', 'report.html']);
+    }
+    expect(await readFile('run/model.safetensors')).toEqual(before);
+  });
+
+  it('is told after Ctrl-C too', async () => {
+    const interruption = new AbortController();
+    const onErr = (text: string): void => {
+      if (!text.includes('/400 steps')) return;
+      interruption.abort(new Error('stop'));
+      // In the place of the checkpoint, so that it cannot be written.
+      mkdirSync('run/checkpoint.safetensors/x', { recursive: true });
+    };
+    const args = [...TINY, '--steps', '400', '--eval-samples', '0', '--out', 'run'];
+    const { err } = await run(args, { signal: interruption.signal, onErr });
+    expect(err).toMatch(/\nerror: cannot write .*checkpoint\.safetensors: it is a folder, not a file/);
+    expect(err).not.toContain('the model was saved');
   });
 });
 
@@ -151,7 +212,10 @@ describe('a run that diverges', () => {
   it('says that there is none yet', async () => {
     const { err } = await run([...TINY, '--steps', '3', '--lr', '1e30', '--eval-samples', '0', '--out', 'run']);
     expect(err).toMatch(/; there is no checkpoint yet$/);
-    expect(await filesUnder('run')).toEqual([]);
+    // What was right before it is there to be looked at.
+    const steps = (await readMetrics('run/metrics.jsonl')).map(({ step }) => step);
+    expect(steps.length).toBeGreaterThan(0);
+    expect(steps).toEqual(Array.from(steps, (_, index) => index + 1));
   });
 });
 

@@ -122,7 +122,7 @@ describe('bulwark train', () => {
   });
 
   it('that fails at its first step leaves nothing', async () => {
-    const { code, err } = await train('--steps', '3', '--lr', '1e30', '--out', 'runs/broken');
+    const { code, err } = await train('--steps', '3', '--beta', '1e300', '--out', 'runs/broken');
     expect(err).toMatch(/\nerror: training diverged: .* at step \d; lower the learning rate/);
     expect(code).toBe(1);
     expect(await filesUnder('runs')).toEqual([]);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ArgumentError } from '../../engine/errors.js';
 import { LOCK_FILE, LockedError, lockFolder } from '../../node/lock.js';
 
@@ -38,9 +38,12 @@ describe('lockFolder', () => {
     await expect(second).rejects.toThrow(`is being written by process ${process.pid}; wait for it`);
     expect(await readdir(folder)).toEqual([LOCK_FILE]);
     await lock.release();
-    await lock.release();
     expect(await readdir(folder)).toEqual([]);
-    await (await lockFolder(folder)).release();
+    const next = await lockFolder(folder);
+    // It is no longer its own.
+    await lock.release();
+    expect(await readdir(folder)).toEqual([LOCK_FILE]);
+    await next.release();
   });
 
   it('lets one of many in that come at once', async () => {
@@ -61,6 +64,16 @@ describe('lockFolder', () => {
       expect(JSON.parse(await readFile(join(folder, LOCK_FILE), 'utf8'))).toMatchObject({ pid: process.pid });
       expect(await readdir(folder)).toEqual([LOCK_FILE]);
     }
+  });
+
+  it('takes over from a process that has ended and that its parent has not asked about', async () => {
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60']);
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString());
+    await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, 'utf8')).toContain(') Z '));
+    await leave({ pid, host: hostname(), began: null });
+    await (await lockFolder(folder)).release();
+    parent.kill('SIGKILL');
   });
 
   it('takes over from one that ended while it took over', async () => {

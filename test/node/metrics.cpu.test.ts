@@ -1,9 +1,16 @@
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import fs from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ArgumentError, BulwarkError, FormatError } from '../../engine/errors.js';
 import { openMetrics, parseMetrics, readMetrics } from '../../node/metrics.js';
+
+vi.mock('node:fs', async (original) => {
+  const actual = await original<typeof fs>();
+  const writeSync = vi.fn(actual.writeSync);
+  return { ...actual, writeSync, default: { ...actual, writeSync } };
+});
 
 let folder: string;
 let path: string;
@@ -56,6 +63,27 @@ describe('openMetrics', () => {
     expect(await readMetrics(join(folder, 'new'))).toEqual([{ step: 3 }]);
   });
 
+  it('leaves no part of a line where the disk is filling up, and goes on once there is room', async () => {
+    const { writeSync } = await vi.importActual<typeof fs>('node:fs');
+    using writer = openMetrics(path);
+    writer.write({ step: 1 });
+    const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    vi.mocked(fs.writeSync)
+      .mockImplementationOnce((file, line) => writeSync(file, (Object(line) as Uint8Array).subarray(0, 5)))
+      .mockImplementationOnce(() => {
+        throw full;
+      });
+    expect(() => {
+      writer.write({ step: 2 });
+    }).toThrow(/^cannot write .*: the disk is full/);
+    expect(await readFile(path, 'utf8')).toBe('{"step":1}\n');
+    vi.mocked(fs.writeSync).mockImplementationOnce((file, line) =>
+      writeSync(file, (Object(line) as Uint8Array).subarray(0, 3)),
+    );
+    writer.write({ step: 3 });
+    expect(await readMetrics(path)).toEqual([{ step: 1 }, { step: 3 }]);
+  });
+
   it('names a file that it cannot write', () => {
     expect(() => openMetrics(join(folder, 'none', 'm'))).toThrow(/^cannot write .*: there is no such file or folder/);
     expect(() => openMetrics(folder, { append: true })).toThrow(/it is a folder, not a file/);
@@ -78,7 +106,14 @@ describe('readMetrics', () => {
     }
     await writeFile(path, '{}\nx');
     await expect(readMetrics(path)).rejects.toThrow(/metrics.jsonl: line 2 \(byte 3\)/);
+    await writeFile(path, '{"a":\n{}\n');
+    await expect(readMetrics(path)).rejects.toThrow(/metrics.jsonl: line 1 \(byte 0\)/);
     await expect(readMetrics(join(folder, 'none'))).rejects.toThrow(ArgumentError);
+    // What a run that was killed leaves, and what another program may.
+    await writeFile(path, '{"a":1}\n{"step": 2, "lo');
+    expect(await readMetrics(path)).toEqual([{ a: 1 }]);
+    await writeFile(path, '{"a":1}\n{"a":2}');
+    expect(await readMetrics(path)).toEqual([{ a: 1 }, { a: 2 }]);
     expect(parseMetrics('', 'm')).toEqual([]);
     expect(parseMetrics('{"a":1}\r\n{"a":2}', 'm')).toEqual([{ a: 1 }, { a: 2 }]);
   });
