@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { dataFolder } from './data-folder.js';
 import { download, isWhole, type Checksum, type DownloadOptions } from './download.js';
-import { fileError } from './file-error.js';
 import { makeFolder } from './files.js';
 import { lockFolder, type FolderLock } from './lock.js';
 
@@ -103,9 +102,7 @@ export async function fetchDataset(
   { places, files }: Pick<DatasetSource, 'places' | 'files'>,
   { folder = join(dataFolder(), name), signal, onProgress }: FetchOptions = {},
 ): Promise<string> {
-  await makeFolder(folder).catch((cause: unknown) => {
-    throw fileError('make the folder', folder, cause);
-  });
+  await makeFolder(folder);
   let lock: FolderLock | undefined;
   try {
     for (const { file, checksum } of files) {

@@ -67,7 +67,7 @@ export async function createRunFolder(
   const folder = resolve(path);
   let lock: FolderLock | undefined;
   try {
-    await makeFolder(folder);
+    await makeFolders(folder);
     await access(folder, constants.W_OK | constants.X_OK);
     lock = await lockFolder(folder);
     const names = await readdir(folder);
@@ -107,14 +107,20 @@ export async function reopenRunFolder(path: string): Promise<FolderLock> {
   }
 }
 
-/**
- * Makes a folder and those above it, where they are not there. Node's own recursive `mkdir` never returns where a file system such as
- * /proc refuses. Throws what the file system does.
- */
+/** Makes a folder and those above it, where they are not there. Throws as {@link fileError} describes. */
 export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeFolders(path);
+  } catch (cause) {
+    throw fileError('make the folder', path, cause);
+  }
+}
+
+/** Node's own recursive `mkdir` never returns where a file system such as /proc refuses. Throws what the file system does. */
+async function makeFolders(path: string): Promise<void> {
   if (await exists(path)) return;
   const parent = dirname(path);
-  if (!(await exists(parent))) await makeFolder(parent);
+  if (!(await exists(parent))) await makeFolders(parent);
   await mkdir(path).catch((cause: unknown) => {
     // Another process may have made it just now.
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;

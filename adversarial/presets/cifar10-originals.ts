@@ -24,7 +24,7 @@ const MMA_TRAINING: PresetTraining = {
   attack: { eps: EPS, stepSize: 2 / 255, steps: 10, start: 'uniform' },
   batchSize: 128,
   steps: 50_000,
-  lr: new StepSchedule({ baseLr: 0.3, drops: [52, 77, 103], gamma: 0.3 }),
+  lr: new StepSchedule({ baseLr: 0.3, drops: [52, 78, 103], gamma: 0.3 }),
   momentum: 0.9,
   weightDecay: 2e-4,
 };

@@ -1,4 +1,6 @@
 import { StepSchedule, TrapezoidSchedule } from '../../nn/optim/schedule.js';
+import { fgsmAttack } from '../attacks/fgsm.js';
+import { pgdAttack } from '../attacks/pgd.js';
 import type { Original } from './original.js';
 import type { PresetTraining } from './preset.js';
 
@@ -74,6 +76,7 @@ export const MNIST_ORIGINALS: Readonly<Record<string, readonly Original[]>> = {
         momentum: 0.9,
         weightDecay: 0,
       },
+      attacks: { fgsm: fgsmAttack({ eps: PGD_40.eps }), 'pgd-40': pgdAttack(PGD_40) },
       doubts: [],
     },
   ],

@@ -111,7 +111,12 @@ function doubtsOf(name: string, dataset: PresetDataset, model: string): string[]
         ]
       : []),
     ...(name === 'fast-at'
-      ? ['fast-at can lose all its robustness within an epoch of a long run; the validations choose one from before']
+      ? [
+          'fast-at can lose all its robustness within an epoch of a long run; ' +
+            (isValidated(name, dataset)
+              ? 'the validations choose a model from before'
+              : 'without a validation nothing chooses a model from before'),
+        ]
       : []),
   ];
 }

@@ -22,8 +22,8 @@ export interface ComparedRun {
 }
 
 /**
- * The runs that a folder holds: one, but for those whose metrics tell several apart by name, as the demo's do. Any folder with a
- * configuration and metrics will do: of training, finished or not, or of an evaluation.
+ * The runs that a folder holds: one, but for those whose metrics tell several apart by name, as the demo's do, or name some, as those of a
+ * validated run do the best model's. Any folder with a configuration and metrics will do: of training, finished or not, or of an evaluation.
  *
  * @throws UsageError naming the folder and what it lacks; FormatError naming the file that is broken
  */
@@ -38,18 +38,19 @@ export async function readRunFolder(path: string): Promise<ComparedRun[]> {
   );
   const names = [...new Set(records.map(({ run }) => run).filter((run) => typeof run === 'string'))];
   const own = basename(folder) || folder;
-  if (names.length === 0) return [runOf({ name: own, folder, config, records, file, unfinished })];
-  return names.map((name) => {
-    const lines = records.filter(({ run }) => run === name);
-    return runOf({
-      name: `${own}/${name}`,
-      folder,
-      config: Object(config[name] ?? config) as Config,
-      records: lines,
-      file,
-      unfinished,
-    });
-  });
+  const nameless = records.filter(({ run }) => typeof run !== 'string');
+  const shared = { folder, file, unfinished };
+  return [
+    ...(nameless.length > 0 || names.length === 0 ? [runOf({ name: own, config, records: nameless, ...shared })] : []),
+    ...names.map((name) =>
+      runOf({
+        name: `${own}/${name}`,
+        config: Object(config[name] ?? config) as Config,
+        records: records.filter(({ run }) => run === name),
+        ...shared,
+      }),
+    ),
+  ];
 }
 
 type Config = Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
 import type { Attack } from '../../adversarial/attacks/attack.js';
+import { cwLinfAttack } from '../../adversarial/attacks/cw-linf.js';
 import { presetNamed } from '../../adversarial/preset-named.js';
 import { ArgumentError } from '../../engine/errors.js';
 import type { ColumnName, PaperTable } from './tables.js';
@@ -11,6 +12,7 @@ export const COLUMN_TITLES: Readonly<Record<ColumnName, string>> = {
   pgd40: 'PGD-40',
   pgd50: 'PGD-50',
   cw: 'CW-inf',
+  cw20: 'CW-inf, 20 steps',
   pgdL2: 'PGD-L2',
 };
 
@@ -22,6 +24,7 @@ export const COLUMN_GRADIENTS: Readonly<Record<ColumnName, number>> = {
   pgd40: 40,
   pgd50: 50,
   cw: 30,
+  cw20: 20,
   pgdL2: 20,
 };
 
@@ -32,6 +35,7 @@ const ATTACKS: Readonly<Record<Exclude<ColumnName, 'natural'>, string>> = {
   pgd40: 'pgd-40',
   pgd50: 'pgd-50',
   cw: 'cw',
+  cw20: 'cw',
   pgdL2: 'pgd-l2',
 };
 
@@ -41,6 +45,8 @@ const ATTACKS: Readonly<Record<Exclude<ColumnName, 'natural'>, string>> = {
  */
 export function columnAttack(column: Exclude<ColumnName, 'natural'>, dataset: PaperTable['dataset']): Attack {
   const attack = presetNamed('paper', { dataset }).attacks[ATTACKS[column]];
-  if (attack) return attack;
-  throw new ArgumentError(`${COLUMN_TITLES[column]}: the paper has no settings of it for ${dataset}`);
+  if (!attack) throw new ArgumentError(`${COLUMN_TITLES[column]}: the paper has no settings of it for ${dataset}`);
+  if (column !== 'cw20') return attack;
+  const { eps, stepSize, kappa } = attack.settings;
+  return cwLinfAttack({ eps: Number(eps), stepSize: Number(stepSize), kappa: Number(kappa), steps: 20 });
 }

@@ -19,8 +19,8 @@ const SHORT = 10;
 /** A part of a plan that is still to be done. */
 export interface PendingWork {
   readonly run: PlannedRun;
-  /** False where the network is trained already. */
-  readonly train: boolean;
+  /** Training steps that are still to be done; undefined where the network is trained already. */
+  readonly steps: number | undefined;
   readonly columns: readonly PlannedColumn[];
 }
 
@@ -31,38 +31,30 @@ export interface Estimate {
   readonly evaluation: number;
 }
 
-/** Training steps of a run on so many images. */
-export function stepsOf(
-  { training: { steps, epochs, batchSize }, dataset: { subset } }: TrainConfig,
-  images: number,
-): number {
-  return steps ?? (epochs ?? 0) * Math.ceil((subset ?? images) / batchSize);
-}
-
 /**
- * Measures a few real steps of each distinct kind of run (network, batch, method), and an attack on each network, and multiplies. That an
- * adapter becomes hot, or is shared with others, is not in it.
+ * Measures a few real steps of each distinct kind of run (network, batch, method), and an attack on each network that is attacked, and
+ * multiplies. That an adapter becomes hot, or is shared with others, is not in it.
  */
 export async function estimate(
-  { samples }: Pick<Plan, 'samples'>,
+  { samples, substitute }: Pick<Plan, 'samples' | 'substitute'>,
   work: readonly PendingWork[],
   { device, training }: { readonly device: Device; readonly training: Dataset },
 ): Promise<Estimate[]> {
-  const steps = new Map<string, Promise<StepTime>>();
+  const times = new Map<string, Promise<StepTime>>();
   const gradients = new Map<string, Promise<number>>();
   const estimates: Estimate[] = [];
-  for (const { run, train, columns } of work) {
+  for (const { run, steps = 0, columns } of work) {
     const { config } = run;
-    const { seconds, images } = await remembered(steps, kindOf(config), () => timeStep(config, device, training));
-    const gradient = await remembered(gradients, hashOf(config.model), () =>
-      timeGradient(config, device, training.take(images)),
-    );
-    const perImage = columns.reduce((sum, { column }) => sum + COLUMN_GRADIENTS[column], 0) * gradient;
-    estimates.push({
-      run,
-      training: train ? stepsOf(config, training.size) * seconds : 0,
-      evaluation: samples * perImage,
-    });
+    const { seconds, images } = await remembered(times, kindOf(config), () => timeStep(config, device, training));
+    let perImage = 0;
+    for (const { column, attack } of columns) {
+      const { config: attacked } = (attack && substitute) ?? run;
+      const gradient = await remembered(gradients, hashOf(attacked.model), () =>
+        timeGradient(attacked, device, training.take(images)),
+      );
+      perImage += COLUMN_GRADIENTS[column] * gradient;
+    }
+    estimates.push({ run, training: steps * seconds, evaluation: samples * perImage });
   }
   return estimates;
 }

@@ -39,7 +39,7 @@ function purposeOf({ rows, substitute, options: { seeds } }: Plan, id: string): 
   return [...labels, ...(substitute?.id === id ? ['substitute'] : [])].join('; ');
 }
 
-function todoOf({ train, columns }: PendingWork, { columns: all }: Plan): string {
+function todoOf({ steps, columns }: PendingWork, { columns: all }: Plan): string {
   const attacks = columns.length > 0 ? [`measure ${columns.length} of ${all.length} columns`] : [];
-  return [...(train ? ['train'] : []), ...attacks].join(', ');
+  return [...(steps === undefined ? [] : ['train']), ...attacks].join(', ');
 }

@@ -1,11 +1,12 @@
 import type { Attack } from '../../adversarial/attacks/attack.js';
+import type { Dataset } from '../../data/dataset.js';
 import { unknownName } from '../../engine/named-options.js';
 import { UsageError } from '../errors.js';
 import { columnAttack } from './columns.js';
 import { hashOf } from './hash.js';
 import { DATASET_SIZES, paperConfig, type RunChoices } from './paper-config.js';
 import type { TrainConfig } from '../config.js';
-import { scaleNotes, scaledConfig, scaledCount } from './scale.js';
+import { scaleNotes, scaledConfig, scaledCount, sharedNotes } from './scale.js';
 import type { ColumnName, PaperTable } from './tables.js';
 
 /** What a reproduction is asked to be. */
@@ -28,7 +29,7 @@ export type SubstituteObjective = (typeof SUBSTITUTE_OBJECTIVES)[number];
 
 /** A network that is to be trained. Rows, and tables, with the same settings share it. */
 export interface PlannedRun {
-  /** A hash of the configuration. */
+  /** A hash of the configuration, and of the images where they are known. */
   readonly id: string;
   /** Of its folder. */
   readonly name: string;
@@ -53,6 +54,7 @@ export interface Plan {
   readonly table: PaperTable;
   readonly options: PlanOptions;
   readonly rows: readonly PlannedRow[];
+  /** Those of the table, and CW-inf with 20 steps beside the paper's, which does not say how many it takes. */
   readonly columns: readonly PlannedColumn[];
   /** Of black-box attacks; trained once, by the first seed. */
   readonly substitute: PlannedRun | undefined;
@@ -90,27 +92,40 @@ export function planTable(table: PaperTable, options: PlanOptions): Plan {
     : undefined;
   const all = [...(substitute ? [substitute] : []), ...rows.flatMap(({ runs }) => runs)];
   const samples = scaledCount(tests, scale);
-  const [first] = rows;
-  const notes = first?.runs[0]
-    ? scaleNotes(full(first.label, seed), first.runs[0].config, { full: tests, scaled: samples, images })
-    : [];
+  const notes = rows.flatMap(({ label, runs: [first] }) =>
+    first
+      ? [{ label, notes: scaleNotes(full(label, seed), first.config, { full: tests, scaled: samples, images }) }]
+      : [],
+  );
   return {
     table,
     options,
     rows,
-    columns: table.columns.map((column) => ({
-      column,
-      attack: column === 'natural' ? undefined : columnAttack(column, table.dataset),
-    })),
+    columns: table.columns
+      .flatMap((column) => (column === 'cw' ? ([column, 'cw20'] as const) : [column]))
+      .map((column) => ({ column, attack: column === 'natural' ? undefined : columnAttack(column, table.dataset) })),
     substitute,
     runs: [...new Map(all.map((run) => [run.id, run])).values()],
     samples,
-    differences: [...otherDataset(table, options), ...notes],
+    differences: [...otherDataset(table, options), ...sharedNotes(notes)],
   };
 }
 
-function plannedRun(config: TrainConfig): PlannedRun {
-  const id = hashOf(config);
+/** A plan for the images that were found: what is kept of runs on others is not taken for theirs. */
+export function planFor(plan: Plan, ...halves: readonly Dataset[]): Plan {
+  const images = halves.map(({ fingerprint }) => fingerprint).join();
+  const made = ({ config }: PlannedRun): PlannedRun => plannedRun(config, images);
+  return {
+    ...plan,
+    rows: plan.rows.map(({ label, runs }) => ({ label, runs: runs.map(made) })),
+    runs: plan.runs.map(made),
+    substitute: plan.substitute && made(plan.substitute),
+  };
+}
+
+/** A run's name depends on what its images are, not on where, and on nothing else that does not change the network. */
+function plannedRun(config: TrainConfig, images: string | null = null): PlannedRun {
+  const id = hashOf({ ...config, dataset: { ...config.dataset, folder: images }, checkpointEvery: undefined });
   return { id, name: `${config.objective.name}-${config.model.name}-${config.dataset.name}-${id}`, config };
 }
 

@@ -9,11 +9,11 @@ import { environmentOf } from '../reporting.js';
 import { formatTable } from '../table.js';
 import { estimate, type PendingWork } from './estimate.js';
 import { footnotesOf } from './footnotes.js';
-import type { Plan } from './plan.js';
+import { planFor, type Plan } from './plan.js';
 import { runTable, totalOf } from './plan-text.js';
-import { cellsOf, findingsOf, type Outcome } from './results.js';
+import { cellsOf, findingsOf, largestShare, type Outcome } from './results.js';
 import { ensureEvaluated, keptAccuracies } from './run-evaluation.js';
-import { INTERRUPTED, ensureTrained, isTrained, type Workplace } from './run-training.js';
+import { INTERRUPTED, ensureTrained, stepsLeft, type Workplace } from './run-training.js';
 import { writeTable, type TableResults } from './table-files.js';
 import { alertsOf, cellRows, explanationOf, titleOf } from './table-text.js';
 
@@ -32,22 +32,23 @@ export interface ReproduceOptions {
  * @throws InterruptedError where the user stops it; LockedError where another process works in the folder; what reading the dataset throws
  */
 export async function reproduceTable(
-  plan: Plan,
+  asked: Plan,
   place: Workplace,
   { dryRun, estimated }: ReproduceOptions,
 ): Promise<number> {
   const { context } = place;
-  context.out(titleOf(plan));
-  for (const alert of alertsOf(plan)) context.out(alert);
-  const data = await loadHalves(plan);
+  context.out(titleOf(asked));
+  for (const alert of alertsOf(asked)) context.out(alert);
+  const data = await loadHalves(asked);
+  const plan = planFor(asked, data.training, data.test);
   if (dryRun) {
-    await announce(plan, place, estimated ? data : undefined);
+    await announce(plan, place, data, estimated);
     return EXIT.success;
   }
   await makeFolder(place.folder);
   const lock = await lockFolder(place.folder);
   try {
-    await announce(plan, place, estimated ? data : undefined);
+    await announce(plan, place, data, estimated);
     const results = await runAll(plan, place, data);
     context.out(formatTable(cellRows(plan, results.cells)));
     context.out(explanationOf(plan));
@@ -85,18 +86,18 @@ async function loadHalves({ runs, samples, table }: Plan): Promise<Halves> {
   }
 }
 
-/** Prints the runs and, where there are data to measure on, how long they will take. */
-async function announce(plan: Plan, place: Workplace, data: Halves | undefined): Promise<void> {
+/** Prints the runs and, where that is wanted, how long they will take. */
+async function announce(plan: Plan, place: Workplace, { training }: Halves, estimated: boolean): Promise<void> {
   const { context, adapter } = place;
-  const work = await pendingWork(plan, place.folder);
-  if (work.length === 0 || !data) {
+  const work = await pendingWork(plan, place.folder, training.size);
+  if (work.length === 0 || !estimated) {
     context.out(runTable(plan, work, undefined));
     return;
   }
   using device = await RunDevice.open(adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
   context.err('measuring a few steps of each kind of run');
-  const estimates = await estimate(plan, work, { device: device.device, training: data.training });
+  const estimates = await estimate(plan, work, { device: device.device, training });
   context.out(runTable(plan, work, estimates));
   context.out(
     `${work.length} of ${plan.runs.length} runs have something to do; about ${totalOf(estimates)} on this adapter`,
@@ -104,13 +105,13 @@ async function announce(plan: Plan, place: Workplace, data: Halves | undefined):
 }
 
 /** What is not done yet of each run. */
-async function pendingWork(plan: Plan, folder: string): Promise<PendingWork[]> {
+async function pendingWork(plan: Plan, folder: string, images: number): Promise<PendingWork[]> {
   const work: PendingWork[] = [];
   for (const run of plan.runs) {
-    const train = !(await isTrained(folder, run));
-    const kept = await keptAccuracies(folder, run, plan);
+    const steps = await stepsLeft(folder, run, images);
+    const kept = steps === undefined ? await keptAccuracies(folder, run, plan) : new Map();
     const columns = isMeasured(plan, run.id) ? plan.columns.filter(({ column }) => !kept.has(column)) : [];
-    if (train || columns.length > 0) work.push({ run, train, columns });
+    if (steps !== undefined || columns.length > 0) work.push({ run, steps, columns });
   }
   return work;
 }
@@ -120,18 +121,18 @@ function isMeasured({ rows }: Plan, id: string): boolean {
   return rows.some(({ runs }) => runs.some((run) => run.id === id));
 }
 
-async function runAll(plan: Plan, place: Workplace, { test }: Halves): Promise<TableResults> {
+async function runAll(plan: Plan, place: Workplace, { training, test }: Halves): Promise<TableResults> {
   const { context, folder, adapter } = place;
   const outcomes = new Map<string, Outcome>();
   let environment: Readonly<Record<string, string>> = {};
   const results = (): TableResults => {
-    const cells = cellsOf(plan, outcomes);
-    return { plan, cells, findings: findingsOf(plan, cells, outcomes), environment };
+    const findings = findingsOf(plan, outcomes, largestShare(test));
+    return { plan, cells: cellsOf(plan, outcomes), findings, environment };
   };
   for (const [index, run] of plan.runs.entries()) {
     if (context.signal.aborted) throw new InterruptedError(INTERRUPTED);
     context.err(`run ${index + 1} of ${plan.runs.length}: ${run.name}`);
-    const failure = await ensureTrained(place, run);
+    const failure = await ensureTrained(place, run, training.size);
     if (failure !== undefined) context.err(`warning: ${failure}`);
     if (failure !== undefined && run.id === plan.substitute?.id)
       throw new ArgumentError(`the substitute ${run.name}: ${failure}`);

@@ -1,4 +1,5 @@
 import type { Proportion } from '../../adversarial/statistics.js';
+import type { Dataset } from '../../data/dataset.js';
 import type { Plan, PlannedRun } from './plan.js';
 import type { Accuracies } from './run-evaluation.js';
 import type { ColumnName } from './tables.js';
@@ -63,30 +64,41 @@ function cellOf({
   };
 }
 
-/** What is to be said of the runs, in sentences: those that failed, and those that learned nothing. */
-export function findingsOf({ rows }: Plan, cells: readonly Cell[], outcomes: ReadonlyMap<string, Outcome>): string[] {
-  return rows.flatMap(({ label, runs }) => {
-    const failures = runs.flatMap(({ id, config }) => {
-      const outcome = outcomes.get(id);
-      return outcome && 'failure' in outcome ? [`${label}, seed ${config.seed}: ${outcome.failure}`] : [];
-    });
-    const natural = cells.find(({ row, column }) => row === label && column === 'natural');
-    const chance = 100 / (runs[0]?.config.model.classes ?? 10);
-    const stuck = natural?.low !== undefined && natural.low <= chance;
-    return [
-      ...failures,
-      ...(stuck
-        ? [
-            `${label}: natural images are recognised no better than by chance; training did not leave uniform predictions${hint(runs)}`,
-          ]
-        : []),
-    ];
-  });
+/** The part of the images that are of the most frequent class: what a network that always gives that one is right on. */
+export function largestShare({ labels, size }: Pick<Dataset, 'labels' | 'size'>): number {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return Math.max(...counts.values()) / size;
+}
+
+/**
+ * What is to be said of the runs, in sentences: those that failed, and those that learned nothing.
+ *
+ * @param share of the test images that are of the most frequent class, as {@link largestShare} gives it
+ */
+export function findingsOf({ rows }: Plan, outcomes: ReadonlyMap<string, Outcome>, share: number): string[] {
+  return rows.flatMap(({ label, runs }) =>
+    runs.flatMap((run) => {
+      const outcome = outcomes.get(run.id);
+      const finding = outcome && findingOf(run, outcome, share);
+      return finding === undefined ? [] : [`${label}, seed ${run.config.seed}: ${finding}`];
+    }),
+  );
+}
+
+function findingOf(run: PlannedRun, outcome: Outcome, share: number): string | undefined {
+  if ('failure' in outcome) return outcome.failure;
+  const natural = outcome.get('natural');
+  if (!natural || natural.low > share) return undefined;
+  return (
+    `natural images are recognised no better than by always giving the most frequent class (${(100 * share).toFixed(1)} %); ` +
+    `training did not leave uniform predictions${hint(run)}`
+  );
 }
 
 /** What often helps where MIMAE-AT stays at uniform predictions. */
-function hint([run]: readonly PlannedRun[]): string {
-  const { name, options } = run?.config.objective ?? { name: '', options: {} };
+function hint({ config }: PlannedRun): string {
+  const { name, options } = config.objective;
   return name === 'mimae-at' && options['pairReduction'] === 'sum'
     ? ', as the summed MAE can make it; --pair-reduction mean leaves them sooner'
     : '';

@@ -15,7 +15,7 @@ import { runEvaluation } from '../evaluating.js';
 import { openJournal } from '../journal.js';
 import { hashOf } from './hash.js';
 import type { Plan, PlannedColumn, PlannedRun } from './plan.js';
-import { INTERRUPTED, runFolder, type Workplace } from './run-training.js';
+import { INTERRUPTED, evaluationFolder, runFolder, type Workplace } from './run-training.js';
 import type { ColumnName } from './tables.js';
 
 /** The accuracies of a network by column. */
@@ -31,11 +31,6 @@ function versionOf({ column, attack }: PlannedColumn, substitute: PlannedRun | u
   if (!attack) return NATURAL;
   const { settings } = attack;
   return `${column}-${hashOf({ settings, substitute: substitute?.id ?? null, seed })}`;
-}
-
-/** The folder of what was measured on so many test images. */
-function evaluationFolder(folder: string, run: PlannedRun, samples: number): string {
-  return join(runFolder(folder, run), `evaluation-${samples}`);
 }
 
 /** The measurements of a run that were made before. Throws a `FormatError` for a file that is broken. */

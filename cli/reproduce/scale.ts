@@ -73,6 +73,20 @@ export function scaleNotes(
   );
 }
 
+/** The notes of all rows, each once: first those that are true of all, then the others with the rows that they are true of. */
+export function sharedNotes(rows: readonly { readonly label: string; readonly notes: readonly string[] }[]): string[] {
+  const found = [...new Set(rows.flatMap(({ notes }) => notes))].map((note) => {
+    const labels = rows.filter(({ notes }) => notes.includes(note)).map(({ label }) => label);
+    return { note, labels, isShared: labels.length === rows.length };
+  });
+  return [
+    ...found.filter(({ isShared }) => isShared).map(({ note }) => note),
+    ...found
+      .filter(({ isShared }) => !isShared)
+      .map(({ note, labels }) => `${note} (${labels.length === 1 ? 'row' : 'rows'} ${labels.join(', ')})`),
+  ];
+}
+
 function dropsOf({ training: { schedule } }: TrainConfig): string {
   return schedule.name === 'step' ? (schedule.drops ?? []).join(', ') || 'none' : '';
 }

@@ -21,9 +21,10 @@ export function alertsOf({ differences, options: { scale } }: Plan): string[] {
 }
 
 /** An accuracy with its interval or range, such as `54.1 % (53.1 to 55.1)`. */
-function oursOf({ ours, low, high, runs }: Cell): string {
+function oursOf({ ours, low, high, runs }: Cell, seeds: number): string {
   if (ours === undefined || low === undefined || high === undefined) return NONE;
-  const range = runs.length > 1 ? `, ${runs.length} seeds` : '';
+  const trained = runs.length === seeds ? '' : `${runs.length} of `;
+  const range = seeds > 1 ? `, ${trained}${seeds} seeds` : '';
   return `${ours.toFixed(1)} % (${low.toFixed(1)} to ${high.toFixed(1)}${range})`;
 }
 
@@ -34,7 +35,7 @@ export function cellRows(plan: Plan, cells: readonly Cell[]): string[][] {
     ...cells.map((cell, index) => [
       cells[index - 1]?.row === cell.row ? '' : cell.row,
       COLUMN_TITLES[cell.column],
-      oursOf(cell),
+      oursOf(cell, plan.options.seeds),
       cell.paper === undefined ? NONE : cell.paper.toFixed(2),
       cell.difference === undefined ? NONE : signed(cell.difference),
     ]),
@@ -42,12 +43,12 @@ export function cellRows(plan: Plan, cells: readonly Cell[]): string[][] {
 }
 
 /** The table as the paper prints it, each accuracy with the paper's in parentheses; the first row is the head. */
-export function gridRows({ table, rows, columns }: Plan, cells: readonly Cell[]): string[][] {
+export function gridRows({ table, rows }: Plan, cells: readonly Cell[]): string[][] {
   return [
-    [table.rowHead, ...columns.map(({ column }) => COLUMN_TITLES[column])],
+    [table.rowHead, ...table.columns.map((column) => COLUMN_TITLES[column])],
     ...rows.map(({ label }) => [
       label,
-      ...columns.map(({ column: wanted }) => {
+      ...table.columns.map((wanted) => {
         const { ours, paper } = cells.find(({ row, column }) => row === label && column === wanted) ?? {};
         return `${ours === undefined ? NONE : ours.toFixed(1)} (${paper === undefined ? NONE : paper.toFixed(2)})`;
       }),
@@ -64,6 +65,6 @@ export function explanationOf({ options: { seeds }, samples }: Plan): string {
   const interval =
     seeds === 1
       ? 'in parentheses the 95 % interval (Wilson)'
-      : `the mean of ${seeds} seeds, in parentheses the range over them`;
+      : `the mean of ${seeds} seeds, in parentheses the range over them, or of a single one the 95 % interval (Wilson)`;
   return `Accuracies in per cent on ${samples} test images; ours: ${interval}; the difference is ours minus the paper's.`;
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { wilson } from '../../adversarial/statistics.js';
@@ -126,6 +126,44 @@ describe('bulwark compare', () => {
     expect(await readFile('runs/compare/compare.md', 'utf8')).toContain(
       '| objective.options.lambda | 0.4 | - | 0 | 0.4 |',
     );
+  });
+
+  it('takes a validated run for itself and for the model that was validated best', async () => {
+    await writeRun('plain', EVALUATED);
+    await writeRun('validated');
+    const { accuracies } = EVALUATED;
+    const last = [...lines({ steps: 4, accuracies }), { validation: 1, step: 4, validationRobust: 0.5 }];
+    const best = lines({ steps: 0, accuracies: { ...accuracies, natural: 95 } }, 'best');
+    await writeFile('validated/metrics.jsonl', asText([...last, ...best]));
+    const { code, out } = await run(['compare', 'plain', 'validated']);
+    expect(code).toBe(0);
+    expect(out.split('\n').slice(2, 5)).toEqual([
+      expect.stringMatching(/^plain +90\.0 % .* 3 steps$/),
+      expect.stringMatching(/^validated +90\.0 % .* 4 steps$/),
+      expect.stringMatching(/^validated\/best +95\.0 % .* evaluated$/),
+    ]);
+    expect((await run(['compare', 'validated'])).code).toBe(0);
+  });
+
+  it('takes a run that was killed while it wrote a line', async () => {
+    await writeRun('a', EVALUATED);
+    await writeRun('killed', { unfinished: true });
+    await appendFile('killed/metrics.jsonl', '{"step":4,"epo');
+    const { code, out } = await run(['compare', 'a', 'killed']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^killed .* 3 steps, unfinished, not evaluated$/m);
+    await appendFile('killed/metrics.jsonl', '\n{"step":5}\n');
+    expect((await run(['compare', 'a', 'killed'])).err).toMatch(/^error: killed\/metrics\.jsonl: line 4 \(byte \d+\)/);
+  });
+
+  it('says where its folder cannot be', async () => {
+    await writeRun('a');
+    await writeRun('b');
+    const { code, err } = await run(['compare', 'a', 'b', '--out', 'a/config.json/out']);
+    expect([code, err]).toEqual([
+      1,
+      'error: cannot make the folder a/config.json/out: a part of the path is a file, not a folder',
+    ]);
   });
 
   it('says what keeps accuracies from being compared', async () => {

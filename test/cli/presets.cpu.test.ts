@@ -100,7 +100,7 @@ describe('bulwark presets', () => {
       augmentation: null,
       attack: { eps: 0.3, steps: 40, stepSize: 0.01, rampFraction: 0, start: 'normal' },
       training: { epochs: 100, steps: null, optimizer: 'sgd', weightDecay: 0, perturbation: null },
-      attacks: { 'pgd-20': { settings: { steps: 20 }, warnings: [] } },
+      attacks: { 'pgd-40': { settings: { eps: 0.3, steps: 40, stepSize: 0.01, start: 'uniform' }, warnings: [] } },
     });
   });
 

@@ -130,6 +130,21 @@ describe('tune', () => {
   });
 });
 
+describe('a device that goes by other choices', () => {
+  it('keeps what it measures beside what is stored', async () => {
+    const store = memory({ 'a key': 'measured elsewhere' });
+    await useVariantStore(device, store);
+    device.variants.replace({});
+    expect(device.variants.entries()).toEqual({});
+    conv2d(draw(CONV[0], 1), draw(CONV[1], 2), null, { padding: 1 });
+    await tune(device, { budget: 60_000 });
+    expect(store.saved.get(adapterKey(device.caps))).toEqual({
+      ...device.variants.entries(),
+      'a key': 'measured elsewhere',
+    });
+  });
+});
+
 describe('chosen variants', () => {
   it('each compute the same, at the device that was told so', async () => {
     const [x, weight] = [draw(CONV[0], 1), draw(CONV[1], 2)];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArgumentError, BulwarkError } from '../../engine/errors.js';
 import { fileError } from '../../node/file-error.js';
-import { createRunFolder, readBytes, reopenRunFolder, writeFileAtomic } from '../../node/files.js';
+import { createRunFolder, makeFolder, readBytes, reopenRunFolder, writeFileAtomic } from '../../node/files.js';
 import { LockedError } from '../../node/lock.js';
 
 let folder: string;
@@ -68,6 +68,19 @@ describe('fileError', () => {
     const own = new ArgumentError('mine');
     expect(fileError('write', 'x', own)).toBe(own);
     expect(fileError('write', 'x', 'odd').message).toBe('cannot write x: odd');
+  });
+});
+
+describe('makeFolder', () => {
+  it('makes a folder and those above it, and names the one that cannot be made', async () => {
+    await Promise.all([1, 2].map(() => makeFolder(join(folder, 'a', 'b'))));
+    await makeFolder(join(folder, 'a', 'b'));
+    expect(await readdir(join(folder, 'a'))).toEqual(['b']);
+    await writeFile(join(folder, 'file'), '');
+    const within = makeFolder(join(folder, 'file', 'a', 'b'));
+    await expect(within).rejects.toThrow(ArgumentError);
+    await expect(within).rejects.toThrow(/^cannot make the folder .*\/file\/a\/b: a part of the path is a file/);
+    await expect(makeFolder('/proc/bulwark')).rejects.toThrow(/^cannot make the folder \/proc\/bulwark: /);
   });
 });
 

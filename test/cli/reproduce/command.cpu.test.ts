@@ -43,6 +43,15 @@ describe('bulwark reproduce', () => {
     );
   });
 
+  it('says where its folder cannot be', async () => {
+    await writeTinyMnist();
+    expect(
+      await said('table8', '--data', 'data', '--scale', '0.001', '--out', 'data/train-labels-idx1-ubyte/out'),
+    ).toBe(
+      '1 error: cannot make the folder data/train-labels-idx1-ubyte/out: a part of the path is a file, not a folder',
+    );
+  });
+
   it('works in a folder alone', async () => {
     await writeTinyMnist();
     await mkdir('reproduce');

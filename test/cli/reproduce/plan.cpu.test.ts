@@ -2,11 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { flattened } from '../../../cli/compare/run-folder.js';
 import { COLUMN_GRADIENTS, columnAttack } from '../../../cli/reproduce/columns.js';
-import { stepsOf } from '../../../cli/reproduce/estimate.js';
 import { footnotesOf } from '../../../cli/reproduce/footnotes.js';
 import { hashOf } from '../../../cli/reproduce/hash.js';
-import { planTable, tableFolder, type Plan, type PlanOptions } from '../../../cli/reproduce/plan.js';
+import { planFor, planTable, tableFolder, type Plan, type PlanOptions } from '../../../cli/reproduce/plan.js';
+import { sharedNotes } from '../../../cli/reproduce/scale.js';
+import { stepsOf } from '../../../cli/reproduce/run-training.js';
 import { TABLE_NAMES, paperTable, type TableName } from '../../../cli/reproduce/tables.js';
+import { Dataset } from '../../../data/dataset.js';
 
 const FULL: PlanOptions = { scale: 1, seeds: 1, seed: 0, substitute: 'plain' };
 
@@ -170,6 +172,28 @@ describe('planTable', () => {
     expect(new Set(ids).size).toBe(47);
   });
 
+  it('names a run by its settings and its images, wherever their files are', () => {
+    const names = ({ rows, runs, substitute }: Plan): string[] =>
+      [...runs, ...rows.flatMap((row) => row.runs), ...(substitute ? [substitute] : [])].map(({ name }) => name);
+    const black = plan('table9');
+    expect(names(plan('table8'))[0]).toBe('standard-at-cnn4-mnist-75fa8bd775f7');
+    expect(names(plan('table9', { data: './data/' }))).toEqual(names(black));
+    const half = (pixel: number): Dataset =>
+      new Dataset({ name: 'half', images: Uint8Array.of(pixel), labels: [0], shape: [1, 1, 1, 1], classes: 1 });
+    const found = planFor(black, half(1), half(2));
+    expect(found.runs).toEqual([found.substitute, ...found.rows.flatMap(({ runs }) => runs)]);
+    expect(names(planFor(plan('table9', { data: 'elsewhere' }), half(1), half(2)))).toEqual(names(found));
+    for (const other of [black, planFor(black, half(3), half(2)), planFor(black, half(1), half(3))])
+      expect(names(other).filter((name) => names(found).includes(name))).toEqual([]);
+  });
+
+  it("measures CW-inf with 20 steps beside the paper's, in no column of its own", () => {
+    expect(plan('table9').columns.map(({ column }) => column)).toEqual(['fgsm', 'pgd20', 'cw', 'cw20']);
+    expect(plan('table2').columns.map(({ column }) => column)).toEqual(['natural', 'pgd20']);
+    const settings = (column: 'cw' | 'cw20'): object => columnAttack(column, 'mnist').settings;
+    expect(settings('cw20')).toEqual({ ...settings('cw'), steps: 20 });
+  });
+
   it('makes the attacks of table 9 on a ResNet-50, trained on natural images unless told', () => {
     expect(plan('table9').substitute?.config).toMatchObject({
       model: { name: 'resnet50' },
@@ -233,6 +257,21 @@ describe('scale', () => {
     expect(first && stepsOf(first.config, 60_000)).toBe(300);
     const sizes = plan('table11', { scale: 0.02 }).runs.map(({ config }) => config.training.batchSize);
     expect(sizes).toEqual([8, 13, 16, 32]);
+    const notes = plan('table11', { scale: 0.02 }).differences;
+    expect(notes.slice(-4)).toEqual([
+      'batch size: 8 instead of 64 (row 64)',
+      'batch size: 13 instead of 100 (row 100)',
+      'batch size: 16 instead of 128 (row 128)',
+      'batch size: 32 instead of 256 (row 256)',
+    ]);
+    expect(notes).toContain('epochs: 4 instead of 100');
+    expect(notes.filter((note) => note.includes('row ')).length).toBe(4);
+    const same = sharedNotes([
+      { label: 'a', notes: ['x', 'z'] },
+      { label: 'b', notes: ['x', 'z'] },
+      { label: 'c', notes: ['z'] },
+    ]);
+    expect(same).toEqual(['z', 'x (rows a, b)']);
     expect(plan('table5', { scale: 0.02 }).runs[0]?.config.model.options['width']).toBe(0.25);
   });
 });

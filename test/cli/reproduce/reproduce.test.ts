@@ -1,5 +1,6 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { FormatError } from '../../../engine/errors.js';
 import { describeError, exitCodeOf, InterruptedError } from '../../../cli/errors.js';
 import { planTable, type Plan, type PlannedRun } from '../../../cli/reproduce/plan.js';
 import { reproduceTable } from '../../../cli/reproduce/reproduce.js';
@@ -18,13 +19,14 @@ const SCALE = 0.0004;
 function tinyPlan({
   substitute,
   columns = ['natural', 'fgsm'],
-}: Partial<Pick<PaperTable, 'substitute' | 'columns'>> = {}): Plan {
+  data = 'data',
+}: Partial<Pick<PaperTable, 'substitute' | 'columns'> & { data: string }> = {}): Plan {
   const table = { ...paperTable('table8'), columns, ...(substitute !== undefined && { substitute }) };
   const choices = {
     scale: SCALE,
     seeds: 1,
     seed: 0,
-    data: 'data',
+    data,
     substitute: 'standard-at',
     only: ['standard-at'],
   } as const;
@@ -121,15 +123,50 @@ describe('bulwark reproduce', () => {
     expect(again.err).not.toMatch(/ (steps|images) \| /);
   });
 
+  it('measures no network but a trained one, and nothing of one that is gone', async () => {
+    const whole = await session('whole');
+    await session('halved', { until: '/8 steps' });
+    const [name = ''] = await readdir('halved/runs');
+    const run = `halved/runs/${name}`;
+    await writeFile(`${run}/checkpoint.safetensors`, 'broken');
+    const broken = await session('halved');
+    expect(broken.error).toBeInstanceOf(FormatError);
+    expect(describeError(broken.error, false)).toMatch(
+      new RegExp(`^error: ${run}/checkpoint.safetensors: .*; remove ${run}, and it is trained anew$`),
+    );
+    // As it would be had the network been measured as it was left, all wrong.
+    await rm(`${run}/checkpoint.safetensors`);
+    await mkdir(`${run}/evaluation-4`);
+    await writeFile(`${run}/evaluation-4/natural.json`, '{"count":0,"total":4}');
+    const done = await session('halved');
+    expect(done.err).toContain('/8 steps');
+    expect(printed(done)).toEqual(printed(whole));
+    expect(await cellsIn('halved')).toEqual(await cellsIn('whole'));
+  });
+
+  it('knows its images by what they are, not by where they are', async () => {
+    const first = await session('out');
+    await cp('data', 'moved', { recursive: true });
+    const again = await session('out', { plan: tinyPlan({ data: './moved/' }) });
+    expect(again.err).not.toMatch(/ (steps|images) \| /);
+    expect(printed(again)).toEqual(printed(first));
+    const images = await readFile('moved/t10k-images-idx3-ubyte');
+    await writeFile('moved/t10k-images-idx3-ubyte', images.fill(0, 16));
+    const other = await session('out', { plan: tinyPlan({ data: 'moved' }) });
+    expect(other.err).toContain('/8 steps');
+    expect(await readdir('out/runs')).toHaveLength(2);
+  });
+
   it('makes the attacks of a black-box table on the substitute, here the same run as the row', async () => {
     const plan = tinyPlan({ substitute: 'cnn4', columns: ['fgsm'] });
     expect(plan.runs.map(({ id }) => id)).toEqual([plan.substitute?.id]);
     const { code, out } = await session('black', { plan });
     expect(code).toBe(0);
-    const [folder = ''] = plan.runs.map(({ name }) => `black/runs/${name}/evaluation-4`);
+    const [name = ''] = await readdir('black/runs');
+    const folder = `black/runs/${name}/evaluation-4`;
     const [file = ''] = await readdir(folder);
     const kept = JSON.parse(await readFile(`${folder}/${file}`, 'utf8')) as object;
-    expect(kept).toMatchObject({ column: 'fgsm', settings: { attack: 'fgsm', substitute: plan.substitute?.name } });
+    expect(kept).toMatchObject({ column: 'fgsm', settings: { attack: 'fgsm', substitute: name } });
     expect(out).toMatch(/standard-at +FGSM +\d+\.\d %/);
   });
 });

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { wilson } from '../../../adversarial/statistics.js';
 import { planTable, type Plan } from '../../../cli/reproduce/plan.js';
 import { formatLong, runTable, totalOf } from '../../../cli/reproduce/plan-text.js';
-import { cellsOf, findingsOf, type Outcome } from '../../../cli/reproduce/results.js';
+import { cellsOf, findingsOf, largestShare, type Outcome } from '../../../cli/reproduce/results.js';
 import { writeTable } from '../../../cli/reproduce/table-files.js';
-import { alertsOf, cellRows, gridRows } from '../../../cli/reproduce/table-text.js';
+import { alertsOf, cellRows, explanationOf, gridRows } from '../../../cli/reproduce/table-text.js';
 import { paperTable, type ColumnName, type TableName } from '../../../cli/reproduce/tables.js';
 import { inTemporaryFolder } from '../run.js';
 
@@ -56,13 +56,27 @@ describe('cellsOf', () => {
     expect(cellRows(plan, cells)[1]).toEqual(['mart', 'natural', '81.0 % (80.0 to 82.0, 3 seeds)', '82.17', '-1.2']);
   });
 
+  it('says of how many seeds a number is where one came to nothing', () => {
+    const plan = planOf('table5', { only: ['mart'], seeds: 2 });
+    const cells = cellsOf(plan, outcomesOf(plan, 80, 1));
+    expect(cellRows(plan, cells)[1]?.[2]).toBe('80.0 % (71.1 to 86.7, 1 of 2 seeds)');
+    expect(explanationOf(plan)).toContain('the range over them, or of a single one the 95 % interval (Wilson)');
+    const three = planOf('table5', { only: ['mart'], seeds: 3 });
+    expect(cellRows(three, cellsOf(three, outcomesOf(three, 80, 1)))[1]?.[2]).toBe(
+      '79.0 % (78.0 to 80.0, 2 of 3 seeds)',
+    );
+  });
+
   it('gives rows that were not measured without numbers of ours', () => {
     const plan = planOf('table8');
     const cells = cellsOf(plan, new Map());
-    expect(cells).toHaveLength(24);
+    // Six columns of the paper, and CW-inf with 20 steps.
+    expect(cells).toHaveLength(28);
     expect(cells[0]).toMatchObject({ ours: undefined, difference: undefined, paper: 99.4, runs: [] });
     expect(cellRows(plan, cells)[1]).toEqual(['standard-at', 'natural', '-', '99.40', '-']);
     expect(gridRows(plan, cells)[1]?.slice(0, 2)).toEqual(['standard-at', '- (99.40)']);
+    expect(gridRows(plan, cells).map((row) => row.length)).toEqual([7, 7, 7, 7, 7]);
+    expect(cellRows(plan, cells)[6]).toEqual(['', 'CW-inf, 20 steps', '-', '-', '-']);
   });
 
   it('shows a run that two rows share in both', () => {
@@ -76,18 +90,34 @@ describe('cellsOf', () => {
 });
 
 describe('findingsOf', () => {
-  it('says which rows failed, and which are no better than chance', () => {
+  /** Of MNIST's test images, those that are a 1. */
+  const ONES = 0.1135;
+
+  it('says which rows failed, and which learned nothing', () => {
     const plan = planOf('table8');
-    const outcomes = outcomesOf(plan, 13, 1);
-    const findings = findingsOf(plan, cellsOf(plan, outcomes), outcomes);
-    expect(findings).toEqual([
-      expect.stringMatching(/^standard-at: natural images are recognised no better than by chance.*predictions$/),
+    expect(findingsOf(plan, outcomesOf(plan, 13, 1), ONES)).toEqual([
+      'standard-at, seed 0: natural images are recognised no better than by always giving the most frequent class (11.3 %); ' +
+        'training did not leave uniform predictions',
       'trades, seed 0: training diverged',
-      expect.stringMatching(/^mart: .*predictions$/),
-      expect.stringMatching(/^mimae-at: .*--pair-reduction mean leaves them sooner$/),
+      expect.stringMatching(/^mart, seed 0: .*predictions$/),
+      expect.stringMatching(/^mimae-at, seed 0: .*--pair-reduction mean leaves them sooner$/),
     ]);
-    const good = outcomesOf(plan, 95);
-    expect(findingsOf(plan, cellsOf(plan, good), good)).toEqual([]);
+    expect(findingsOf(plan, outcomesOf(plan, 95), ONES)).toEqual([]);
+  });
+
+  it('finds a network that gives one class always, whatever the other seeds came to', () => {
+    const plan = planOf('table8', { only: ['mart'], seeds: 2 });
+    const outcomes = new Map(
+      plan.runs.map(({ id }, index): [string, Outcome] => [
+        id,
+        new Map([['natural', wilson(index === 0 ? 9900 : 1135, 10_000)]]),
+      ]),
+    );
+    expect(findingsOf(plan, outcomes, ONES)).toEqual([expect.stringMatching(/^mart, seed 1: natural images/)]);
+  });
+
+  it('counts the images of the most frequent class', () => {
+    expect(largestShare({ labels: Int32Array.of(3, 1, 1, 0), size: 4 })).toBe(0.5);
   });
 });
 
@@ -141,8 +171,8 @@ describe('the plan in words', () => {
     const [substitute, mart] = plan.runs;
     if (!substitute || !mart) throw new Error('table 9 has a substitute and rows');
     const work = [
-      { run: substitute, train: true, columns: [] },
-      { run: mart, train: false, columns: plan.columns.slice(1) },
+      { run: substitute, steps: 10, columns: [] },
+      { run: mart, steps: undefined, columns: plan.columns.slice(1) },
     ];
     const estimates = [
       { run: substitute, training: 86_400 * 3, evaluation: 0 },
@@ -153,7 +183,7 @@ describe('the plan in words', () => {
       .map((line) => line.split(/ {2,}/));
     expect(lines.slice(2)).toEqual([
       [`1 ${substitute.name}`, 'substitute', 'train', '3.0 days', '0:00'],
-      [`2 ${mart.name}`, 'mart', 'measure 2 of 3 columns', '0:00', '1:01'],
+      [`2 ${mart.name}`, 'mart', 'measure 3 of 4 columns', '0:00', '1:01'],
       [`3 ${plan.runs[2]?.name ?? ''}`, 'mimae-at', 'nothing', '-', '-'],
     ]);
     expect(totalOf(estimates)).toBe('3.0 days');
