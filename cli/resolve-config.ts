@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import { withDefaults } from '../engine/named-options.js';
@@ -119,8 +118,7 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
   });
   return {
     ...config,
-    // From wherever the run is taken up again.
-    dataset: { ...config.dataset, ...dataset, ...(dataset?.folder && { folder: resolve(dataset.folder) }) },
+    dataset: { ...config.dataset, ...dataset },
     validation: orNull(config.validation, validation, VALIDATION),
     augmentation:
       augmentation === undefined ? config.augmentation : augmentation && { ...config.augmentation, ...augmentation },

@@ -1,5 +1,5 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { PRESET_NAMES, presetNamed, type PresetName } from '../../adversarial/preset-named.js';
 import { standardAttacks } from '../../adversarial/presets.js';
@@ -11,7 +11,7 @@ import { readConfigFile, readRunConfig } from '../config-file.js';
 import { ignoredSettings, withShapeOf, type ConfigPatch, type TrainConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
-import { DeviceLostError } from '../../engine/errors.js';
+import { DeviceLostError, FormatError } from '../../engine/errors.js';
 import { MOST_LOSSES, RunDevice } from '../device.js';
 import { EXIT, UsageError, asUsage } from '../errors.js';
 import { accuracyTable, runEvaluation, type EvaluationCall } from '../evaluating.js';
@@ -95,10 +95,16 @@ async function resume(folder: string, options: Options, context: Context): Promi
   };
   const names = await readdir(folder);
   if (names.includes(RUN_FILES.report) && !names.includes(RUN_FILES.checkpoint)) {
-    throw new UsageError(`--resume: the run in ${folder} is complete; see ${join(folder, RUN_FILES.report)}`);
+    throw new UsageError(
+      `--resume: the run in ${folder} is complete, or its checkpoint was removed; see ${join(folder, RUN_FILES.report)}`,
+    );
   }
   const place = { path: folder, force: false, resume: true };
-  return trainIn(place, config, { ...options, warnings: [] }, context);
+  return trainIn(place, config, { ...options, warnings: [] }, context).catch((cause: unknown) => {
+    if (!(cause instanceof FormatError) || !cause.message.includes(RUN_FILES.checkpoint)) throw cause;
+    const anew = `bulwark train --config ${join(folder, RUN_FILES.config)} --out ${folder} --force`;
+    throw new FormatError(`${cause.message}; to train it anew: ${anew}`, { cause });
+  });
 }
 
 /** Trains in a folder, or goes on there, evaluates and writes the report; returns the exit code. */
@@ -115,7 +121,9 @@ export async function trainIn(
   for (const warning of options.warnings) context.err(`warning: ${warning}`);
   // A run that --force replaces is still there if it cannot be.
   checkTraining({ config, dataset: training, validation }, device.device);
-  return await inRunFolder(place, { ...config }, async (run) => {
+  // From wherever the run is taken up again.
+  const folder = config.dataset.folder && resolve(config.dataset.folder);
+  return await inRunFolder(place, { ...config, dataset: { ...config.dataset, folder } }, async (run) => {
     context.err(`${place.resume ? 'going on in' : 'writing to'} ${run.path}`);
     const inFolder = (name: string): string => join(run.path, name);
     const checkpoints = { path: inFolder(RUN_FILES.checkpoint), every: config.checkpointEvery };

@@ -180,8 +180,8 @@ describe('a metrics file that is', () => {
     await expectFailure(await evaluate(), /^error: cannot read run\/metrics\.jsonl: there is no such file or folder$/);
   });
 
-  it('truncated', async () => {
-    await writeRun('{"step":1,"total":2.4}\n{"step":2,"tot');
+  it('broken within', async () => {
+    await writeRun('{"step":1,"total":2.4}\n{"step":2,"tot\n{"step":3}\n');
     await expectFailure(await evaluate(), /run\/metrics\.jsonl: line 2 \(byte 23\) is not valid JSON/);
   });
 

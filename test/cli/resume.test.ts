@@ -38,8 +38,12 @@ describe('bulwark train --resume', () => {
     const steps = await readMetrics('halved/metrics.jsonl');
     const line = JSON.stringify({ ...steps.at(-1), step: 100 });
     await writeFile('halved/metrics.jsonl', `${await readFile('halved/metrics.jsonl', 'utf8')}${line}\n{"step":`);
-    const { code, out, err } = await run(['train', '--resume', 'halved']);
-    expect(err).toContain('going on in halved');
+    // From another folder, too.
+    await mkdir('elsewhere');
+    process.chdir('elsewhere');
+    const { code, out, err } = await run(['train', '--resume', '../halved']);
+    process.chdir('..');
+    expect(err).toContain('going on in ../halved');
     expect(code).toBe(0);
     expect(out).toContain('natural');
     expect(await model('halved')).toEqual(await model('whole'));
@@ -119,7 +123,9 @@ describe('bulwark train --resume', () => {
     };
     expect(await resume('none')).toMatch(/^1 error: cannot read none\/config\.json: there is no such file/);
     expect((await run([...TINY, '--steps', '2', '--eval-samples', '0', '--out', 'run'])).code).toBe(0);
-    expect(await resume('run')).toBe('2 error: --resume: the run in run is complete; see run/report.html');
+    expect(await resume('run')).toBe(
+      '2 error: --resume: the run in run is complete, or its checkpoint was removed; see run/report.html',
+    );
     expect(await resume('run', '--lr', '1')).toBe('2 error: --resume takes every setting from the run; leave --lr out');
     const config = JSON.parse(await readFile('run/config.json', 'utf8')) as Record<string, unknown>;
     const changed = async (change: object): Promise<string> => {
@@ -136,6 +142,11 @@ describe('bulwark train --resume', () => {
     expect(await resume('run')).toMatch(/^1 error: run\/config\.json: is no JSON/);
     await writeFile('run/config.json', JSON.stringify(config));
     await writeFile('run/checkpoint.safetensors', 'x');
-    expect(await resume('run')).toMatch(/^1 error: run\/checkpoint\.safetensors: ends at byte 1/);
+    expect(await resume('run')).toMatch(
+      /^1 error: run\/checkpoint\.safetensors: ends at byte 1.*; to train it anew: (.*)$/,
+    );
+    const anew = 'bulwark train --config run/config.json --out run --force';
+    expect(await resume('run')).toContain(anew);
+    expect((await run(anew.split(' ').slice(1))).code).toBe(0);
   });
 });
