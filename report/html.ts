@@ -34,5 +34,5 @@ export const SERIES = 8;
 
 /** The coloured mark of a series, by its number, with its name; see `style.ts`. */
 export function seriesKey(index: number, name: string): Html {
-  return html`<span class="key k${index % SERIES}"></span>${name}`;
+  return html` <span class="together"><span class="key k${index % SERIES}"></span>${name}</span>`;
 }

@@ -40,7 +40,9 @@ thead th { border-bottom-width: 2px; }
 th[scope=row] { font-weight: 600; }
 .scroll { overflow-x: auto; }
 .charts { display: flex; flex-wrap: wrap; gap: 1rem; }
-.charts figure { background: var(--panel); border-radius: .5rem; padding: .8rem .9rem .4rem; margin: 0; }
+.curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
+.curves svg { width: 100%; height: auto; }
+.charts figure, .curves figure { background: var(--panel); border-radius: .5rem; padding: .8rem .9rem .4rem; margin: 0; }
 figure { margin: .6rem 0; }
 figcaption { font-size: .9rem; margin-bottom: .3rem; }
 figcaption strong { color: var(--ink); }
@@ -52,7 +54,8 @@ figcaption strong { color: var(--ink); }
 .row { display: flex; gap: .4rem; }
 .pixels { width: 84px; height: 84px; image-rendering: pixelated; display: block; border: 1px solid var(--line); }
 .examples td { padding: .4rem .8rem .4rem 0; vertical-align: top; }
-.together { white-space: nowrap; } .examples small { display: block; color: var(--faint); }
+.together { white-space: nowrap; }
+.examples small { display: block; color: var(--faint); }
 .right { color: var(--good); font-weight: 600; } .wrong { color: var(--bad); font-weight: 600; }
 .scale { display: inline-block; width: 9rem; height: .8rem; border: 1px solid var(--line); vertical-align: middle;
   margin: 0 .5rem; background: linear-gradient(90deg, rgb(33,102,172), #fff, rgb(178,24,43)); }

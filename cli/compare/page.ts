@@ -53,7 +53,7 @@ function training(runs: readonly ComparedRun[]): Html | undefined {
   if (charts.length === 0) return undefined;
   return html`<h2>Training</h2>
     <p class="faint">Averages over neighbouring steps; accuracies are those of each step's own batch.</p>
-    <div class="charts">${charts.map((name) => metricChart(runs, name))}</div>`;
+    <div class="curves">${charts.map((name) => metricChart(runs, name))}</div>`;
 }
 
 const TITLES: Readonly<Record<string, string>> = {

@@ -10,6 +10,8 @@ export const LABELS: Readonly<Record<string, string>> = {
   bce: 'Boosted cross-entropy (nats)',
   mi: 'Mutual information (nats; larger is better)',
   l1: 'L1 distance of the logits',
+  mse: 'Squared distance of the logits',
+  kl: 'KL divergence of the predictions (nats)',
   eps: 'Radius eps of the attack',
   gradientNorm: 'Norm of the gradients before clipping',
 };
@@ -37,7 +39,7 @@ export function trainingSection(run: ReportRun, several: boolean): Html | undefi
       ${last.step} steps. Lines are averages over neighbouring steps, bands the range of the single steps; accuracies
       are those of each step's own batch.
     </p>
-    <div class="charts">
+    <div class="curves">
       <figure>
         <figcaption>
           <strong>Accuracy</strong>${shown.map(({ name: label }, index) => seriesKey(index, label))}
