@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { objectiveNamed } from '../adversarial/objectives/registry.js';
+import type { WeightAverageOptions } from '../adversarial/weight-average.js';
+import type { AugmentationOptions } from '../data/augmentation.js';
 import { writeFileAtomic } from '../node/files.js';
 import type { OpenedDevice } from './device.js';
 import { version } from '../package.json';
@@ -61,12 +63,37 @@ export function settingsOf(config: TrainConfig): Record<string, string> {
     momentum: number(training.momentum),
     'weight decay': number(training.weightDecay),
     ...(training.maxNorm !== null && { 'gradients clipped to norm': number(training.maxNorm) }),
-    ...(augmentation && { augmentation: JSON.stringify(augmentation) }),
-    ...(training.average && { 'average of parameters': JSON.stringify(training.average) }),
-    ...(training.perturbation && { 'perturbed weights': JSON.stringify(training.perturbation) }),
-    ...(validation && { validation: JSON.stringify(validation) }),
+    ...(augmentation && { augmentation: augmentationWords(augmentation) }),
+    ...(training.average && { 'average of parameters': averageWords(training.average) }),
+    ...(training.perturbation && { 'perturbed weights': perturbationWords(training.perturbation) }),
+    ...(validation && { validation: validationWords(validation) }),
     seed: String(seed),
   };
+}
+
+function augmentationWords({ padCropFlip, colorJitter = {}, cutout }: AugmentationOptions): string {
+  const { padding = 4, flip = true } = padCropFlip ?? {};
+  const strengths = Object.entries(colorJitter).map(([name, strength]) => `${name} by ${number(strength)}`);
+  return [
+    ...(padCropFlip ? [`crops of images padded by ${padding}${flip ? ', mirrored or not' : ''}`] : []),
+    ...strengths,
+    ...(cutout ? [`squares of ${cutout.size} cut out`] : []),
+  ].join('; ');
+}
+
+function averageWords(average: WeightAverageOptions): string {
+  if (average.kind === 'ema') return `exponential, decay ${number(average.decay)}`;
+  return `the mean over epochs, from ${percent(average.start)} of the run on`;
+}
+
+function perturbationWords({ gamma, after }: NonNullable<TrainConfig['training']['perturbation']>): string {
+  return `gamma ${number(gamma)}${after > 0 ? `, after ${after} epochs` : ''}`;
+}
+
+function validationWords({ samples, every, steps, patience }: NonNullable<TrainConfig['validation']>): string {
+  const when = every === 1 ? 'each epoch' : `every ${every} epochs`;
+  const end = patience === null ? '' : `; an end after ${patience} without a better one`;
+  return `${samples} of the training images, PGD-${steps}, ${when}${end}`;
 }
 
 function scheduleWords(schedule: ScheduleConfig): string[] {
