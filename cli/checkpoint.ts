@@ -3,17 +3,20 @@ import { extname, join } from 'node:path';
 import { readdir, stat } from 'node:fs/promises';
 import type { Device } from '../engine/device.js';
 import { ArgumentError, BulwarkError, FormatError } from '../engine/errors.js';
+import { withDefaults } from '../engine/named-options.js';
 import { modelDescriptionOf, modelMetadata, modelOfFile, type KnownModel, type ModelFile } from '../nn/model-file.js';
-import { modelNamed, seededSource } from '../nn/models/registry.js';
+import { modelEntry, modelNamed, seededSource } from '../nn/models/registry.js';
 import type { Module } from '../nn/module.js';
 import { isPyTorch, readPyTorch } from '../nn/pytorch/read.js';
 import { stateDictOf } from '../nn/pytorch/state-dict-of.js';
+import { shown } from '../nn/pytorch/value.js';
 import { decodeSafetensors, encodeSafetensors, type SafetensorsFile } from '../nn/safetensors.js';
 import { saveStateDict } from '../nn/state-dict.js';
 import { readBytes, writeFileAtomic } from '../node/files.js';
-import type { ModelConfig, TrainConfig } from './config.js';
+import type { DatasetName, ModelConfig, TrainConfig } from './config.js';
 import { RUN_FILES } from './folders.js';
 import { UsageError, asUsage } from './errors.js';
+import { SHAPES } from './resolve-config.js';
 
 /** Builds a model; every random number in it follows from the seed. Throws a `UsageError` for options that it has not. */
 export function buildModel({ name, ...config }: ModelConfig, device: Device, seed = 0): Module {
@@ -47,7 +50,8 @@ const PYTORCH_EXTENSIONS: readonly string[] = ['.pt', '.pth', '.ckpt', '.tar'];
  * Reads a checkpoint, a safetensors file or one of `torch.save`, given the file or a run's folder.
  *
  * @param options.key where in a PyTorch file the state dict is
- * @throws ArgumentError where there is no such file, UsageError where the key has to be said, FormatError where it is no such file
+ * @throws ArgumentError where there is no such file; UsageError where the key has to be said, or is and the file has no keys; FormatError
+ * where it is no such file
  */
 export async function readCheckpoint(
   path: string,
@@ -61,6 +65,9 @@ export async function readCheckpoint(
   const bytes = await readBytes(file);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const isTorch = isPyTorch(bytes) || PYTORCH_EXTENSIONS.includes(extname(file));
+  if (!isTorch && options.key !== undefined) {
+    throw new UsageError(`--key ${options.key}: ${file} is a safetensors file, whose tensors stand under no key`);
+  }
   const contents = isTorch ? await readStateDict(bytes, file, options.key) : decodeSafetensors(bytes, file);
   return { ...contents, path: file, run: isFolder ? path : undefined, sha256 };
 }
@@ -85,23 +92,44 @@ async function modelOf(folder: string): Promise<string> {
 }
 
 /**
- * What model a checkpoint is of: what the command line says, or else what its metadata say.
+ * What model a checkpoint is of: what the command line says, or else what its metadata say, or else what is `usual`.
  *
- * @throws UsageError where neither says which model, FormatError where the metadata make no sense
+ * @throws UsageError where neither says which model, or the model does not have the options; FormatError where the metadata make no sense
  */
-export function modelConfigOf(checkpoint: Checkpoint, known: KnownModel): ModelConfig {
+export function modelConfigOf(
+  checkpoint: Checkpoint,
+  known: KnownModel,
+  usual?: Parameters<typeof modelDescriptionOf>[2],
+): ModelConfig {
   const { path, metadata } = checkpoint;
-  if ((known.model ?? metadata['model']) === undefined) {
+  const { options } = known;
+  const name = known.model ?? metadata['model'];
+  if (name === undefined) {
     throw new UsageError(`${path}: does not say which model it is of; say so by --model (and --width)`);
   }
+  if (options) asUsage(() => withDefaults(name, modelEntry(shown(name)).options, options));
   try {
-    return modelDescriptionOf(checkpoint, known);
+    return modelDescriptionOf(checkpoint, known, usual);
   } catch (cause) {
     if (cause instanceof FormatError && cause.cause instanceof ArgumentError) {
       throw new FormatError(`${cause.message}; or say which by --model`, { cause });
     }
     throw cause;
   }
+}
+
+/** The same of a checkpoint that is looked at on a dataset: its classes and images are the usual ones. */
+export function modelConfigOn(
+  checkpoint: Checkpoint,
+  {
+    dataset,
+    imageSize,
+    model,
+    width,
+  }: Pick<KnownModel, 'model' | 'width' | 'imageSize'> & { readonly dataset: DatasetName },
+): ModelConfig {
+  // What a folder holds is not known yet, but for the size that its images are brought to.
+  return modelConfigOf(checkpoint, { model, width }, dataset === 'folder' ? { imageSize } : SHAPES[dataset]);
 }
 
 /** What images a model takes, for `loadDataset`. */

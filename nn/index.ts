@@ -29,6 +29,7 @@ export { MODELS, modelEntry, modelNamed, type ModelEntry, type ModelSource } fro
 export { ResNet, resnet18, resnet50, type ResNetBlock, type ResNetOptions } from './models/resnet.js';
 export type { ResidualOptions } from './models/residual.js';
 export { WideResNet, wrn, type WideResNetOptions } from './models/wrn.js';
+export type { StridePadding } from './models/residual.js';
 export {
   NORMALIZATION_KEYS,
   describeModel,

@@ -5,6 +5,7 @@
  */
 import { ArgumentError, FormatError } from '../engine/errors.js';
 import { fromBfloat16, fromFloat16 } from '../engine/float16.js';
+import { shown } from './pytorch/value.js';
 
 /** The typed array that holds a dtype's elements; F16 and BF16 as bit patterns (see `float16.ts`), BOOL as 0 and 1. */
 export interface SafetensorsArrays {
@@ -67,6 +68,9 @@ const ARRAYS: { readonly [D in SafetensorsDType]: ArrayType<SafetensorsArrays[D]
 };
 
 const METADATA = '__metadata__';
+
+/** The most axes of a tensor that is read: as many as PyTorch takes. */
+const MAX_AXES = 64;
 
 function isDType(dtype: unknown): dtype is SafetensorsDType {
   return typeof dtype === 'string' && Object.hasOwn(ARRAYS, dtype);
@@ -207,18 +211,16 @@ function readHeader(bytes: Uint8Array, file: string): Header {
     value = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError(`${file}: the header, bytes 8 to ${start}, is not valid JSON (${reason})`, { cause });
+    throw new FormatError(`${file}: the header, bytes 8 to ${start}, is not valid JSON (${shown(reason)})`, { cause });
   }
   if (typeof value !== 'object' || value === null || !text.startsWith('{')) {
     throw new FormatError(`${file}: byte 8, where the header begins, is not '{'`);
   }
   const positions = keyPositions(text, (key, position) => {
-    throw new FormatError(`${file}: the header has the key '${key}' twice (byte ${byteAt(text, position)})`);
+    throw new FormatError(`${file}: the header has the key '${shown(key)}' twice (byte ${byteAt(text, position)})`);
   });
   return { file, text, entries: Object.entries(value), positions, start, available: bytes.length - start };
 }
-
-const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g;
 
 /**
  * Where each key of a JSON object begins. `text` is valid JSON; `JSON.parse` alone would hide a key given twice, at any
@@ -227,18 +229,32 @@ const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:]/g;
 function keyPositions(text: string, onDuplicate: (key: string, position: number) => void): Map<string, number> {
   const top = new Map<string, number>();
   const open: Map<string, number>[] = [];
-  let last = { token: '""', index: 0 };
-  for (const { 0: token, index } of text.matchAll(JSON_TOKEN)) {
+  const tokens = /["{}[\]:]/g;
+  let last = { begin: 0, end: 0 };
+  for (let found = tokens.exec(text); found; found = tokens.exec(text)) {
+    const [token] = found;
     if (token === '{' || token === '[') open.push(open.length === 0 ? top : new Map<string, number>());
     else if (token === '}' || token === ']') open.pop();
-    else if (token !== ':') last = { token, index };
-    else {
-      const key = String(JSON.parse(last.token));
-      if (open.at(-1)?.has(key)) onDuplicate(key, last.index);
-      open.at(-1)?.set(key, last.index);
+    else if (token === '"') {
+      last = { begin: found.index, end: stringEnd(text, found.index) };
+      tokens.lastIndex = last.end;
+    } else {
+      const key = String(JSON.parse(text.slice(last.begin, last.end)));
+      if (open.at(-1)?.has(key)) onDuplicate(key, last.begin);
+      open.at(-1)?.set(key, last.begin);
     }
   }
   return top;
+}
+
+/** Where the string that begins at `begin` ends. A pattern for it would take a stack as deep as the string is long. */
+function stringEnd(text: string, begin: number): number {
+  for (let quote = text.indexOf('"', begin + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    let first = quote;
+    while (text[first - 1] === '\\') first--;
+    if ((quote - first) % 2 === 0) return quote + 1;
+  }
+  return text.length;
 }
 
 /** The byte of the file at which a character of the header stands. */
@@ -248,7 +264,17 @@ function byteAt(text: string, position: number): number {
 
 function broken(header: Header, name: string, problem: string): FormatError {
   const byte = byteAt(header.text, header.positions.get(name) ?? 0);
-  return new FormatError(`${header.file}: '${name}' (header, byte ${byte}): ${problem}`);
+  return new FormatError(`${header.file}: '${shown(name)}' (header, byte ${byte}): ${problem}`);
+}
+
+/** A value of the header in a few words, however large it is. */
+function described(value: unknown): string {
+  if (typeof value === 'string') return `"${shown(value)}"`;
+  if (Array.isArray(value)) {
+    const isShort = value.length <= 8 && value.every((part) => typeof part === 'number');
+    return isShort ? `[${value.join(', ')}]` : `(a list of ${value.length})`;
+  }
+  return typeof value === 'object' && value !== null ? '(an object)' : String(value);
 }
 
 function readMetadata(header: Header, value: unknown): Record<string, string> {
@@ -256,7 +282,7 @@ function readMetadata(header: Header, value: unknown): Record<string, string> {
     typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
   if (!entries) throw broken(header, METADATA, 'is not an object of strings');
   const strings = entries.map(([key, text]): [string, string] => {
-    if (typeof text !== 'string') throw broken(header, METADATA, `the value of '${key}' is not a string`);
+    if (typeof text !== 'string') throw broken(header, METADATA, `the value of '${shown(key)}' is not a string`);
     return [key, text];
   });
   return Object.fromEntries(strings);
@@ -268,12 +294,13 @@ function readRecord(header: Header, name: string, value: unknown): TensorRecord 
   const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
   if (!isDType(dtype)) {
     const known = Object.keys(ARRAYS).join(', ');
-    throw broken(header, name, `has the dtype ${JSON.stringify(dtype)}; those understood are ${known}`);
+    throw broken(header, name, `has the dtype ${described(dtype)}; those understood are ${known}`);
   }
-  if (!isShape(shape))
-    throw broken(header, name, `has the shape ${JSON.stringify(shape)}; expected integers from 0 up`);
+  if (!isShape(shape) || shape.length > MAX_AXES) {
+    throw broken(header, name, `has the shape ${described(shape)}; expected integers from 0 up, ${MAX_AXES} at most`);
+  }
   if (!isShape(offsets) || offsets.length !== 2) {
-    throw broken(header, name, `has the data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`);
+    throw broken(header, name, `has the data_offsets ${described(offsets)}; expected [begin, end]`);
   }
   const [begin = 0, end = 0] = offsets;
   if (begin > end || end > header.available) {
@@ -302,7 +329,7 @@ function checkRanges(header: Header, records: readonly TensorRecord[]): void {
       throw broken(header, name, `${problem} ${before} at ${at}: it begins at offset ${begin}; expected ${covered}`);
     }
     covered = end;
-    before = `'${name}'`;
+    before = `'${shown(name)}'`;
   }
   if (covered !== header.available) {
     const [end, length] = [header.start + covered, header.start + header.available];

@@ -4,6 +4,7 @@ import { ArgumentError, BulwarkError } from '../engine/errors.js';
 import { formatShape, sameShape } from '../engine/shape.js';
 import { Tensor, keep } from '../engine/tensor.js';
 import type { Module } from './module.js';
+import { shown } from './pytorch/value.js';
 import { floatsOf, type SafetensorsTensor } from './safetensors.js';
 
 /** Values by name: tensors on the GPU, or on the CPU as a safetensors file holds them. */
@@ -39,7 +40,7 @@ export class StateDictError extends BulwarkError {
       [
         `${what}: the state does not fit, nothing was loaded:`,
         ...missing.map((name) => `missing ${name}`),
-        ...unexpected.map((name) => `unexpected ${name}`),
+        ...unexpected.map((name) => `unexpected ${shown(name)}`),
         ...mismatched,
       ].join('\n  '),
     );
@@ -105,7 +106,16 @@ function fitting(target: Tensor, value: Tensor | SafetensorsTensor): Tensor | En
 /** Values in the GPU's form. */
 type Encoded = ReturnType<typeof encode>;
 
-const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
+/** The dtypes of floats. */
+export const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
+
+/** Why the elements of a value cannot be loaded as `dtype`; undefined where they can. */
+export function misfitOf(dtype: DType, value: SafetensorsTensor): string | undefined {
+  // Floats of every type become what is asked for.
+  if (isFloat(dtype) && FLOATS.has(value.dtype)) return undefined;
+  const result = converted(dtype, value);
+  return typeof result === 'string' ? result : undefined;
+}
 
 function converted(dtype: DType, value: SafetensorsTensor): Encoded | string {
   if (FLOATS.has(value.dtype) !== isFloat(dtype)) return `has dtype ${value.dtype}, expected ${dtype}`;

@@ -10,7 +10,15 @@ import type { Module } from '../../nn/module.js';
 import { describeModel } from '../../nn/model-file.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { ATTACK_NAMES, attacksNamed } from '../attack-list.js';
-import { epsOf, loadModel, modelConfigOf, modelInput, readCheckpoint, type Checkpoint } from '../checkpoint.js';
+import {
+  epsOf,
+  loadModel,
+  modelConfigOf,
+  modelConfigOn,
+  modelInput,
+  readCheckpoint,
+  type Checkpoint,
+} from '../checkpoint.js';
 import { DATASETS, type DatasetName, type ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { CURVE_SETTINGS, curveOption, planCurve, runCurves, type CurveRequest } from '../curves.js';
@@ -119,7 +127,7 @@ export async function evaluate(path: string, options: Options, context: Context)
   if (checkpoint.run !== undefined && place.path === checkpoint.run) {
     throw new UsageError(`--out ${place.path}: is the run that is evaluated; name another folder`);
   }
-  const model = modelConfigOf(checkpoint, options);
+  const model = modelConfigOn(checkpoint, options);
   const substitute = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { norm, attackOn, curve = [] } = options;

@@ -4,7 +4,7 @@ import { sanity, type SanityReport } from '../../adversarial/sanity.js';
 import { describeModel } from '../../nn/model-file.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { epsOf, loadModel, modelConfigOf, modelInput, readCheckpoint } from '../checkpoint.js';
+import { epsOf, loadModel, modelConfigOf, modelConfigOn, modelInput, readCheckpoint } from '../checkpoint.js';
 import { DATASETS, type DatasetName } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
@@ -89,7 +89,7 @@ export async function checkSanity(path: string, options: Options, context: Conte
   if (checkpoint.run !== undefined && place.path === checkpoint.run) {
     throw new UsageError(`--out ${place.path}: is the run that is checked; name another folder`);
   }
-  const config = modelConfigOf(checkpoint, options);
+  const config = modelConfigOn(checkpoint, options);
   const other = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { samples, batchSize, seed, queries } = options;
@@ -118,7 +118,7 @@ export async function checkSanity(path: string, options: Options, context: Conte
           },
         });
       } catch (error) {
-        if (context.signal.aborted) throw new InterruptedError('interrupted; nothing was written');
+        if (error === context.signal.reason) throw new InterruptedError('interrupted; nothing was written');
         throw error;
       } finally {
         progress.stop();

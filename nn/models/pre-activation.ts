@@ -1,3 +1,5 @@
+import { ArgumentError } from '../../engine/errors.js';
+import { unknownName } from '../../engine/named-options.js';
 import { add } from '../../engine/ops/elementwise.js';
 import { mean } from '../../engine/ops/reduce.js';
 import type { Generator } from '../../engine/random.js';
@@ -12,7 +14,15 @@ import { checkIntegers } from '../layers/sizes.js';
 import { Module } from '../module.js';
 import { activationNamed } from './activation.js';
 import { channelsAt } from './channels.js';
-import { convolution, stage, type ResidualOptions, type Source } from './residual.js';
+import {
+  STRIDE_PADDINGS,
+  convolution,
+  paddedSame,
+  stage,
+  type ResidualOptions,
+  type Source,
+  type StridePadding,
+} from './residual.js';
 
 /** Dropout between the two convolutions of a block. */
 interface BlockDropout {
@@ -25,6 +35,7 @@ interface BlockDropout {
 interface BlockOptions extends Source, BlockDropout {
   readonly stride: 1 | 2;
   readonly activation: (x: Tensor) => Tensor;
+  readonly padding: StridePadding;
   /** The key of the shortcut's convolution: alone, or first in a `Sequential`. */
   readonly shortcut: 'convShortcut' | 'shortcut.0';
 }
@@ -40,14 +51,19 @@ class PreActBlock extends Module {
   readonly #dropout: Dropout | undefined;
   readonly #conv2: Conv2d;
   readonly #projection: Conv2d | undefined;
+  readonly #padsBefore: boolean;
   readonly #activation: (x: Tensor) => Tensor;
 
   constructor(inPlanes: number, planes: number, options: BlockOptions) {
     super();
-    const { stride, activation, dropout = 0, dropoutGenerator, shortcut, ...from } = options;
+    const { stride, activation, padding, dropout = 0, dropoutGenerator, shortcut, ...from } = options;
     this.#activation = activation;
+    this.#padsBefore = padding === 'same' && stride === 2;
     this.#bn1 = this.registerModule('bn1', new BatchNorm2d(inPlanes, from));
-    this.#conv1 = this.registerModule('conv1', convolution(inPlanes, planes, 3, stride, from));
+    this.#conv1 = this.registerModule(
+      'conv1',
+      convolution(inPlanes, planes, 3, stride, this.#padsBefore ? { ...from, padding: 0 } : from),
+    );
     this.#bn2 = this.registerModule('bn2', new BatchNorm2d(planes, from));
     if (dropout !== 0) {
       this.#dropout = this.registerModule('dropout', new Dropout(dropout, { generator: dropoutGenerator }));
@@ -62,13 +78,17 @@ class PreActBlock extends Module {
   forward(x: Tensor): Tensor {
     const activated = this.#activation(this.#bn1.forward(x));
     const shortcut = this.#projection ? this.#projection.forward(activated) : x;
-    const inner = this.#activation(convBatchNorm(this.#conv1, this.#bn2, activated));
+    const padded = this.#padsBefore ? paddedSame(activated) : activated;
+    const inner = this.#activation(convBatchNorm(this.#conv1, this.#bn2, padded));
     return add(this.#conv2.forward(this.#dropout ? this.#dropout.forward(inner) : inner), shortcut);
   }
 }
 
 /** Options of a {@link PreActNet}. */
-export interface PreActOptions extends ResidualOptions, BlockDropout {}
+export interface PreActOptions extends ResidualOptions, BlockDropout {
+  /** 'symmetric' unless told. */
+  readonly padding?: StridePadding;
+}
 
 /** What tells one publication's network from another's. */
 export interface PreActLayout {
@@ -94,6 +114,7 @@ export interface PreActLayout {
  * logits `[n, classes]`, from PyTorch's default initialisation.
  */
 export abstract class PreActNet extends Module {
+  readonly padding: StridePadding;
   readonly #conv1: Conv2d;
   readonly #stages: readonly Module[];
   readonly #norm: BatchNorm2d;
@@ -102,16 +123,21 @@ export abstract class PreActNet extends Module {
 
   /**
    * @throws ArgumentError for a width that is not a finite number above 0, classes, channels or blocks that are no positive integers, a
-   * dropout outside [0, 1], or an unknown activation
+   * dropout outside [0, 1], or an unknown activation or padding
    */
   protected constructor({ model, stem, stages, keys }: PreActLayout, options: PreActOptions) {
     super();
-    const { classes = 10, inChannels = 3, width = 1, activation = 'relu', ...block } = options;
+    const { classes = 10, inChannels = 3, width = 1, activation = 'relu', padding = 'symmetric', ...block } = options;
     const from = { device: options.device, generator: options.generator };
     checkIntegers(model, { classes, inChannels });
     const channels = channelsAt(model, width);
     this.#activation = activationNamed(model, activation).apply;
-    const common = { ...block, activation: this.#activation, shortcut: keys.shortcut };
+    // Callers without types can pass anything.
+    if (!STRIDE_PADDINGS.includes(padding)) {
+      throw new ArgumentError(`${model}: ${unknownName('padding', padding, STRIDE_PADDINGS)}`);
+    }
+    this.padding = padding;
+    const common = { ...block, activation: this.#activation, padding, shortcut: keys.shortcut };
     let inPlanes = channels(stem);
     this.#conv1 = this.registerModule('conv1', convolution(inChannels, inPlanes, 3, 1, from));
     this.#stages = stages.map(({ planes, blocks }, index) => {

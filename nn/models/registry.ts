@@ -6,6 +6,7 @@ import type { Module } from '../module.js';
 import type { ActivationName } from './activation.js';
 import { cnn4, type Cnn4Init } from './cnn4.js';
 import { preactResnet18 } from './preact-resnet.js';
+import type { StridePadding } from './residual.js';
 import { resnet18, resnet50 } from './resnet.js';
 import { wrn } from './wrn.js';
 
@@ -66,11 +67,11 @@ function entry<O extends OptionValues>(
 
 /** Options that a name alone does not settle. Type aliases, which unlike interfaces fit {@link OptionValues}. */
 type ResidualDefaults = Readonly<{ width: number; activation: ActivationName }>;
-type WideDefaults = ResidualDefaults & Readonly<{ dropout: number }>;
-type Cnn4Defaults = WideDefaults & Readonly<{ init: Cnn4Init }>;
+type WideDefaults = ResidualDefaults & Readonly<{ dropout: number; padding: StridePadding }>;
+type Cnn4Defaults = ResidualDefaults & Readonly<{ dropout: number; init: Cnn4Init }>;
 
 const RESIDUAL: ResidualDefaults = { width: 1, activation: 'relu' };
-const WIDE: WideDefaults = { ...RESIDUAL, dropout: 0 };
+const WIDE: WideDefaults = { ...RESIDUAL, dropout: 0, padding: 'symmetric' };
 const CNN4: Cnn4Defaults = { ...RESIDUAL, dropout: 0.5, init: 'trades' };
 
 const MNIST = [1, 28, 28] as const;
@@ -124,22 +125,32 @@ export const MODELS: readonly ModelEntry[] = [
   wide(16, 4),
 ];
 
+/** Beyond what has been published; a file can ask for any name. */
+const [DEEPEST, WIDEST] = [1000, 100];
+
 /**
  * What there is to say of the model of a name, such as 'resnet18' or 'wrn-34-10'.
  *
- * @throws ArgumentError with the nearest name for an unknown one
+ * @throws ArgumentError with the nearest name for an unknown one, and for a `wrn-D-W` far deeper or wider than any
  */
 export function modelEntry(name: string): ModelEntry {
   const known = MODELS.find((candidate) => candidate.name === name);
   if (known) return known;
-  const [, depth, widen] = /^wrn-(\d+)-(\d+)$/.exec(name) ?? [];
-  if (depth !== undefined && widen !== undefined) return wide(Number(depth), Number(widen));
+  const [, ...sizes] = /^wrn-(\d+)-(\d+)$/.exec(name) ?? [];
+  const [depth, widen] = sizes.map(Number);
+  if (depth !== undefined && widen !== undefined) {
+    if (depth <= DEEPEST && widen <= WIDEST) return wide(depth, widen);
+    throw new ArgumentError(
+      `model '${name}': there are wrn-D-W of depths D up to ${DEEPEST}, and widenings W up to ${WIDEST}`,
+    );
+  }
   const names = MODELS.map((candidate) => candidate.name);
   throw new ArgumentError(`${unknownName('model', name, names)}, and wrn-D-W of any depth D = 6 n + 4 and widening W`);
 }
 
 /**
- * The model of a name, freshly initialised, with options by name: `width`, `activation`, and where the model has it `dropout` and `init`.
+ * The model of a name, freshly initialised, with options by name: `width`, `activation`, and where the model has it `dropout`, `padding` and
+ * `init`.
  *
  * @throws ArgumentError with the nearest name for an unknown name or option, and for values that the model refuses
  */

@@ -21,7 +21,7 @@ export interface WideResNetOptions extends PreActOptions {
 export class WideResNet extends PreActNet {
   /**
    * @throws ArgumentError for a depth that is not 6 n + 4, a width that is not a finite number above 0, widening, classes or channels that
-   * are no positive integers, a dropout outside [0, 1], or an unknown activation
+   * are no positive integers, a dropout outside [0, 1], or an unknown activation or padding
    */
   constructor({ depth, widen, ...options }: WideResNetOptions) {
     const blocks = (depth - 4) / 6;

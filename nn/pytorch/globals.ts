@@ -127,8 +127,14 @@ function bytesOf([given = new Uint8Array(0)]: readonly Item[], fail: Fail): Uint
   throw fail('makes bytes of what are none');
 }
 
+/** 'privateuseone' is the longest that PyTorch has. */
+const MAX_DEVICE_TYPE = 32;
+
 function deviceName([type, index]: readonly Item[], fail: Fail): string {
   if (typeof type !== 'string') throw fail('names a device by what is no text');
+  if (type.length > MAX_DEVICE_TYPE) {
+    throw fail(`names a device by a text of ${type.length} characters; at most ${MAX_DEVICE_TYPE} are taken`);
+  }
   return typeof index === 'number' ? `${type}:${index}` : type;
 }
 

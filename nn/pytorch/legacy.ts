@@ -7,7 +7,7 @@ import type { Budget } from './budget.js';
 import { allowedGlobal } from './globals.js';
 import { isList, isValue, readPickle, type Item, type PickleHooks } from './pickle.js';
 import { PickleBytes } from './pickle-bytes.js';
-import { MAGIC } from './signatures.js';
+import { secondPickle } from './signatures.js';
 import { storageRequest, type StorageRequest } from './storages.js';
 import { Storage } from './tensor.js';
 import { shown, type PyTorchValue } from './value.js';
@@ -24,9 +24,10 @@ export function readLegacy(bytes: Uint8Array, file: string, budget: Budget): PyT
     },
     place,
   };
-  const version = readPickle(bytes, MAGIC.length, plain);
+  const start = secondPickle(bytes);
+  const version = readPickle(bytes, start, plain);
   if (version.value !== VERSION) {
-    throw new FormatError(`${place(MAGIC.length)}: the protocol's version is not ${VERSION}`);
+    throw new FormatError(`${place(start)}: the protocol's version is not ${VERSION}`);
   }
   const machine = readPickle(bytes, version.end, plain);
   if (machine.value instanceof Map && machine.value.get('little_endian') === false) {

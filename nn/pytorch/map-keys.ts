@@ -1,11 +1,23 @@
+import { isFloat, type DType } from '../../engine/dtype.js';
 import { ArgumentError } from '../../engine/errors.js';
 import { formatShape, sameShape } from '../../engine/shape.js';
 import { floatsOf, type SafetensorsTensor } from '../safetensors.js';
-import { StateDictError } from '../state-dict.js';
+import { FLOATS, StateDictError, misfitOf } from '../state-dict.js';
+import { areDeepMinds, fromDeepMinds } from './deepmind-names.js';
+import { shown } from './value.js';
 
-/** A model, as far as its names and shapes: every `Module` is one. */
+/** What a model has under a name. */
+interface Target {
+  readonly shape: readonly number[];
+  /** Any unless told. */
+  readonly dtype?: DType;
+}
+
+/** A model, as far as its names, shapes and types: every `Module` is one. */
 export interface NamedShapes {
-  stateDict(): ReadonlyMap<string, { readonly shape: readonly number[] }>;
+  stateDict(): ReadonlyMap<string, Target>;
+  /** That of a `WideResNet`. */
+  readonly padding?: unknown;
 }
 
 /** Values by name, as `stateDictOf` and `decodeSafetensors` give them. */
@@ -37,11 +49,16 @@ export interface KeyMapping {
    * the one that was saved: put the layer before it.
    */
   readonly normalization: NormalizationConstants | undefined;
+  /** Whose names the state has, where they are not the model's. */
+  readonly layout: 'deepmind' | undefined;
 }
 
 /** Options of {@link mapKeys}. */
 export interface MapKeysOptions {
-  /** What stands before the model's names, such as 'ema.'; found by itself where it is the only one. */
+  /**
+   * What stands before the model's names, such as 'ema.'; found by itself where it is the only one. With it, names outside are left
+   * out, but for the constants of a normalisation.
+   */
   readonly prefix?: string | undefined;
 }
 
@@ -64,36 +81,47 @@ export function withoutWrappers(name: string): string {
 
 /**
  * Maps a state onto a model's names: without the parts that wrappers add (`module.`, `_orig_mod.`), and without a prefix that all
- * have (`model.`, `1.`). Left out are normalisation constants (which are returned), counters of batches that the model does not
- * keep, and the `sub_block1` that TRADES' WideResNet has and never uses.
+ * have (`model.`, `1.`); the names of DeepMind's wide residual networks become those of `WideResNet`. Left out are normalisation
+ * constants (which are returned), counters of batches that the model does not keep, and the `sub_block1` that TRADES' WideResNet has
+ * and never uses. Counters that averaging has made floats become integers again.
  *
- * @throws StateDictError listing every missing and unexpected name and every shape that differs, ArgumentError where the state
- * holds the model under several prefixes and `prefix` does not say which
+ * @throws StateDictError listing every missing and unexpected name and every shape and type that differs; ArgumentError where the state
+ * holds the model under several prefixes and `prefix` does not say which, where nothing is under `prefix`, or where the names are
+ * DeepMind's and the model's convolutions pad in another way
  */
 export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeysOptions = {}): KeyMapping {
   const targets = model.stateDict();
   const entries: ReadonlyMap<string, SafetensorsTensor> = state instanceof Map ? state : new Map(Object.entries(state));
   // Names stay as they are where two would become the same.
-  const plain = [targets, entries].every(areDistinct) ? withoutWrappers : (name: string) => name;
-  const byPlain = new Map([...targets.keys()].map((name) => [plain(name), name]));
-  const prefix = options.prefix ?? prefixOf([...entries.keys()].map(plain), byPlain);
+  const unwrapped = [targets, entries].every(areDistinct) ? withoutWrappers : (name: string) => name;
+  const byPlain = new Map([...targets.keys()].map((name) => [unwrapped(name), name]));
+  const isDeepMinds = areDeepMinds(entries.keys()) && !areDeepMinds(targets.keys());
+  const plain = (name: string): string => (isDeepMinds ? fromDeepMinds(unwrapped(name)) : unwrapped(name));
+  const place = placeOf([...entries.keys()].map(plain), byPlain, withDot(unwrapped, options.prefix));
+  if (isDeepMinds && model.padding === 'symmetric') {
+    throw new ArgumentError(
+      "mapKeys: the state has the names of DeepMind's code, whose convolutions of stride 2 pad at the right and bottom alone: make the " +
+        "model with padding 'same' (--set padding=same of bulwark convert), and with activation 'silu' where it was trained so",
+    );
+  }
 
   const given = new Map<string, SafetensorsTensor>();
   const others = new Map<string, SafetensorsTensor>();
   for (const [name, tensor] of entries) {
-    const target = plain(name).startsWith(prefix) ? byPlain.get(plain(name).slice(prefix.length)) : undefined;
+    const own = plain(name);
+    const target = own.startsWith(place.prefix) ? byPlain.get(own.slice(place.prefix.length)) : undefined;
     if (target === undefined) others.set(name, tensor);
-    else given.set(target, tensor);
+    else given.set(target, isInteger(targets.get(target)) && COUNTER.test(target) ? asCounter(tensor) : tensor);
   }
-  const { constants, ignored, unexpected } = sorted(others, targets);
+  const isOutside = (name: string): boolean => place.isOutside(plain(name));
+  const { constants, ignored, unexpected } = sorted(others, targets, { prefix: place.prefix, plain, isOutside });
   const absent = [...targets.keys()].filter((name) => !given.has(name));
   const supplied = absent.filter((name) => COUNTER.test(name));
   const missing = absent.filter((name) => !COUNTER.test(name));
-  const mismatched = [...targets].flatMap(([name, { shape: expected }]) => {
-    const { shape } = given.get(name) ?? { shape: expected };
-    return sameShape(shape, expected)
-      ? []
-      : [`${name} has shape ${formatShape(shape)}, expected ${formatShape(expected)}`];
+  const mismatched = [...targets].flatMap(([name, target]) => {
+    const value = given.get(name);
+    const problem = value && differenceOf(target, value);
+    return problem === undefined ? [] : [`${name} ${problem}`];
   });
   if (missing.length + unexpected.length + mismatched.length > 0) {
     throw new StateDictError('mapKeys', { missing, unexpected }, mismatched);
@@ -101,10 +129,11 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
   for (const name of supplied) given.set(name, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) });
   return {
     tensors: Object.fromEntries(given),
-    prefix,
+    prefix: place.prefix,
     ignored,
     supplied,
     normalization: constants,
+    layout: isDeepMinds ? 'deepmind' : undefined,
   };
 }
 
@@ -116,23 +145,68 @@ function areDistinct(named: ReadonlyMap<string, unknown>): boolean {
   return new Set([...named.keys()].map(withoutWrappers)).size === named.size;
 }
 
-/** What stands before the most of the model's names. */
-function prefixOf(names: readonly string[], targets: ReadonlyMap<string, string>): string {
+/** A prefix as names have it: without wrappers, and with a dot at its end. */
+function withDot(unwrapped: (name: string) => string, prefix: string | undefined): string | undefined {
+  if (prefix === undefined || prefix === '') return prefix;
+  return unwrapped(prefix.endsWith('.') ? prefix : `${prefix}.`);
+}
+
+function isInteger(target: Target | undefined): boolean {
+  return target?.dtype !== undefined && !isFloat(target.dtype);
+}
+
+/** A counter of batches as integers where averaging has made it floats of whole numbers; any other as it is. */
+function asCounter(tensor: SafetensorsTensor): SafetensorsTensor {
+  if (!FLOATS.has(tensor.dtype)) return tensor;
+  const values = Array.from(tensor.dtype === 'F64' ? tensor.data : floatsOf(tensor));
+  if (!values.every(Number.isSafeInteger)) return tensor;
+  return { dtype: 'I64', shape: tensor.shape, data: BigInt64Array.from(values, BigInt) };
+}
+
+/** How a value does not fit; undefined where it does. */
+function differenceOf({ shape, dtype }: Target, value: SafetensorsTensor): string | undefined {
+  if (!sameShape(value.shape, shape)) return `has shape ${formatShape(value.shape)}, expected ${formatShape(shape)}`;
+  return dtype && misfitOf(dtype, value);
+}
+
+/** Where the model is in a state. */
+interface Place {
+  /** What stands before the model's names. */
+  readonly prefix: string;
+  /** Whether a name is none of the part of the state that was asked for. */
+  readonly isOutside: (name: string) => boolean;
+}
+
+/** The place of a prefix that is asked for, or else of the one before the most of the model's names. */
+function placeOf(names: readonly string[], targets: ReadonlyMap<string, string>, asked: string | undefined): Place {
   const counts = new Map<string, number>([['', 0]]);
+  const longest = [...targets.keys()].reduce((most, name) => Math.max(most, name.length), 0);
   for (const name of names) {
     for (let at = 0; at >= 0; at = nextPart(name, at)) {
-      if (targets.has(name.slice(at))) counts.set(name.slice(0, at), (counts.get(name.slice(0, at)) ?? 0) + 1);
+      if (name.length - at > longest || !targets.has(name.slice(at))) continue;
+      counts.set(name.slice(0, at), (counts.get(name.slice(0, at)) ?? 0) + 1);
     }
   }
   const needed = [...targets.keys()].filter((name) => !COUNTER.test(name));
   const given = new Set(names);
   const whole = [...counts.keys()].filter((prefix) => needed.every((name) => given.has(prefix + name)));
+  if (asked !== undefined) {
+    if (!names.some((name) => name.startsWith(asked))) {
+      throw new ArgumentError(`mapKeys: the state has no name that begins with the prefix '${asked}'`);
+    }
+    const deeper = whole.filter((prefix) => prefix.length > asked.length);
+    const isOutside = (name: string): boolean =>
+      !name.startsWith(asked) || deeper.some((prefix) => name.startsWith(prefix));
+    return { prefix: asked, isOutside };
+  }
   if (whole.length > 1) {
-    const list = whole.map((prefix) => `'${prefix}'`).join(', ');
-    throw new ArgumentError(`mapKeys: the state holds the model several times; say which by its prefix: ${list}`);
+    const list = whole.map((prefix) => `'${shown(prefix)}'`).join(', ');
+    throw new ArgumentError(
+      `mapKeys: the state holds the model several times; say which by its prefix (--prefix of bulwark convert): ${list}`,
+    );
   }
   const [best = ''] = [...counts].sort(([a, m], [b, n]) => n - m || a.length - b.length).map(([prefix]) => prefix);
-  return whole[0] ?? best;
+  return { prefix: whole[0] ?? best, isOutside: () => false };
 }
 
 /** Where the next part of a dotted name begins; -1 behind the last. */
@@ -148,11 +222,16 @@ interface Sorted {
 }
 
 /** Sorts what the model has no names for. */
-function sorted(others: ReadonlyMap<string, SafetensorsTensor>, targets: ReadonlyMap<string, unknown>): Sorted {
+function sorted(
+  others: ReadonlyMap<string, SafetensorsTensor>,
+  targets: ReadonlyMap<string, unknown>,
+  place: Place & { readonly plain: (name: string) => string },
+): Sorted {
   const usesSubBlock = [...targets.keys()].some((name) => SUB_BLOCK.test(name));
-  const found = normalizationIn(others);
+  const found = normalizationIn(others, (name) => sharedParts(place.plain(name), place.prefix));
   const reasonOf = (name: string): string | undefined => {
     if (found?.names.includes(name)) return 'constants of a normalisation before the network';
+    if (place.isOutside(name)) return 'outside the prefix';
     if (COUNTER.test(name)) return 'a counter of batches, which the model does not keep';
     if (name === 'n_averaged') return 'a counter of averaged models';
     if (SUB_BLOCK.test(name) && !usesSubBlock) return "a block that TRADES' WideResNet has and never uses";
@@ -173,13 +252,24 @@ const CONSTANTS = [
   ['mean', 'std'],
   ['mu', 'sigma'],
   ['mu', 'std'],
+  // Engstrom et al.'s `robustness`.
+  ['new_mean', 'new_std'],
 ] as const;
 
-/** The first pair of constants per channel among some tensors. */
+/** With how many parts two dotted names begin alike. */
+function sharedParts(a: string, b: string): number {
+  const [first, second] = [a.split('.'), b.split('.')];
+  const differs = first.findIndex((part, index) => part !== second[index]);
+  return differs < 0 ? first.length : differs;
+}
+
+/** The pair of constants per channel among some tensors that is nearest; the first of those that are as near. */
 function normalizationIn(
   tensors: ReadonlyMap<string, SafetensorsTensor>,
+  nearness: (name: string) => number,
 ): { readonly names: readonly string[]; readonly constants: NormalizationConstants } | undefined {
-  for (const [name, tensor] of tensors) {
+  const nearest = [...tensors].sort(([a], [b]) => nearness(b) - nearness(a));
+  for (const [name, tensor] of nearest) {
     for (const [first, second] of CONSTANTS) {
       const parent = name === first ? '' : name.endsWith(`.${first}`) ? name.slice(0, -first.length) : undefined;
       const other = parent === undefined ? undefined : tensors.get(parent + second);
@@ -190,8 +280,6 @@ function normalizationIn(
   }
   return undefined;
 }
-
-const FLOATS: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16']);
 
 /** The values of a tensor with one axis longer than 1 at most; undefined where it is another. */
 function perChannel(tensor: SafetensorsTensor): number[] | undefined {

@@ -149,9 +149,10 @@ class Machine {
     const whole = `${module}.${name}`;
     const found = this.hooks.global(whole);
     if (found === undefined) {
-      const why =
-        'which a checkpoint does not need; nothing was executed. Of a whole model, save model.state_dict() instead';
-      throw this.fail(`asks for ${shown(whole)}, ${why}`);
+      throw this.fail(
+        `asks for ${shown(whole)}, which a checkpoint does not need; nothing was executed. In Python, save the weights alone: of a ` +
+          "dict that holds more, torch.save(checkpoint['state_dict'], path) or the like; of a whole model, save model.state_dict() instead",
+      );
     }
     this.push(found);
   }

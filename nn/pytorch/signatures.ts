@@ -1,7 +1,8 @@
 /** How files of `torch.save` begin. */
 
-/** The pickle of the magic number 0x1950a86a20f9469cfc6c. */
-export const MAGIC = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
+/** The pickled number 0x1950a86a20f9469cfc6c, behind the protocol and, since protocol 4, the frame of its pickle. */
+const MAGIC = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
+const [PROTO, FRAME] = [0x80, 0x95];
 
 /** Whether the bytes begin as a zip archive with members does: since PyTorch 1.6. */
 export function isZip(bytes: Uint8Array): boolean {
@@ -10,5 +11,15 @@ export function isZip(bytes: Uint8Array): boolean {
 
 /** Whether bytes begin as a file from before PyTorch 1.6 does. */
 export function isLegacy(bytes: Uint8Array): boolean {
-  return MAGIC.every((byte, at) => bytes[at] === byte);
+  const start = magicStart(bytes);
+  return bytes[0] === PROTO && MAGIC.every((byte, at) => bytes[start + at] === byte);
+}
+
+/** Where the second pickle of a file from before PyTorch 1.6 begins, behind that of the magic number. */
+export function secondPickle(bytes: Uint8Array): number {
+  return magicStart(bytes) + MAGIC.length;
+}
+
+function magicStart(bytes: Uint8Array): number {
+  return bytes[2] === FRAME ? 11 : 2;
 }

@@ -16,7 +16,7 @@ const MAX_DEPTH = 3;
  * The state dict in a checkpoint: a dict that holds tensors under texts and nothing else. It may be the whole file, or stand under a
  * key such as `state_dict`, `model_state_dict`, `model`, `net` or `ema`.
  *
- * @throws FormatError where there is none, ArgumentError naming the keys where there are several and `key` does not say which, or
+ * @throws FormatError where there is none, or two under the same key; ArgumentError naming the keys where there are several and `key` does not say which, or
  * where `key` is not one of them
  */
 export function stateDictOf(
@@ -24,7 +24,7 @@ export function stateDictOf(
   { key }: StateDictOfOptions = {},
 ): ReadonlyMap<string, SafetensorsTensor> {
   const found = new Map<string, ReadonlyMap<string, SafetensorsTensor>>();
-  collect(value, '', { found, seen: new Set() });
+  collect(value, '', { file: name, found, seen: new Set() });
   const names = [...found.keys()].map((path) => `'${shown(path)}'`).join(', ');
   if (key !== undefined) {
     const chosen = found.get(key);
@@ -40,6 +40,7 @@ export function stateDictOf(
 }
 
 interface Collected {
+  readonly file: string;
   readonly found: Map<string, ReadonlyMap<string, SafetensorsTensor>>;
   /** Dicts that were looked at: a file may hold one in many places. */
   readonly seen: Set<PyTorchValue>;
@@ -50,8 +51,15 @@ function collect(value: PyTorchValue, path: string, collected: Collected, depth 
   if (!isDict(value) || collected.seen.has(value)) return;
   collected.seen.add(value);
   const tensors = asStateDict(value);
-  if (tensors) collected.found.set(path, tensors);
-  else if (depth < MAX_DEPTH) {
+  if (tensors) {
+    // A key with a dot in it reads as a key within a key.
+    if (collected.found.has(path)) {
+      throw new FormatError(
+        `${collected.file}: has two state dicts under the key '${shown(path)}'; save the one that is meant apart`,
+      );
+    }
+    collected.found.set(path, tensors);
+  } else if (depth < MAX_DEPTH) {
     for (const [key, inner] of value) {
       if (typeof key === 'string') collect(inner, path === '' ? key : `${path}.${key}`, collected, depth + 1);
     }

@@ -58,7 +58,11 @@ export function tensorIn(
     throw fail(`${what} goes to element ${offset + reach}; its storage has ${available}`);
   }
   if (!storage.buffer || count === 0) return typed(dtype, shape, new ArrayBuffer(0), 0, 0);
-  if (isContiguous(shape, strides)) return checked(typed(dtype, shape, storage.buffer, offset * width, count), fail);
+  if (isContiguous(shape, strides)) {
+    // A view takes no memory, but a file can ask for views of the same truths again and again, each of which is looked through.
+    if (dtype === 'BOOL') budget.spend(count, what);
+    return checked(typed(dtype, shape, storage.buffer, offset * width, count), fail);
+  }
   budget.spend(count * width, what);
   const own = gathered(new Uint8Array(storage.buffer), { offset, shape, strides }, width);
   return checked(typed(dtype, shape, own, 0, count), fail);

@@ -27,8 +27,8 @@ export function isDict(value: PyTorchValue | undefined): value is ReadonlyMap<Py
   return value instanceof Map;
 }
 
-/** Text from a file as an error message may show it: short, and without what a terminal would obey. */
-export function shown(text: string): string {
-  const plain = text.slice(0, 200).replaceAll(/[^\x20-\x7e\xa1-\uffff]/g, '?');
+/** Text from a file as an error message may show it: of `most` characters, and without what a terminal would obey. */
+export function shown(text: string, most = 200): string {
+  const plain = text.slice(0, most).replaceAll(/[^\x20-\x7e\xa1-\uffff]/g, '?');
   return plain.length < text.length ? `${plain}...` : plain;
 }

@@ -5,6 +5,7 @@
 import { FormatError } from '../../engine/errors.js';
 import type { Budget } from './budget.js';
 import { crc32 } from './crc32.js';
+import { shown } from './value.js';
 
 /** A member of an archive. */
 export interface ZipMember {
@@ -91,11 +92,15 @@ export async function readZip(bytes: Uint8Array, file: string, budget: Budget): 
   const archive = new Archive(bytes, file);
   const members = new Map<string, ZipMember>();
   for (const entry of entriesOf(archive, directoryOf(archive))) {
-    if (members.has(entry.name)) throw new FormatError(`${file}: holds the member '${entry.name}' twice`);
-    budget.spend(entry.size, `member '${entry.name}'`);
+    if (members.has(entry.name)) throw new FormatError(`${file}: holds the ${memberNamed(entry.name)} twice`);
+    budget.spend(entry.size, memberNamed(entry.name));
     members.set(entry.name, await unpack(archive, entry));
   }
   return members;
+}
+
+function memberNamed(name: string): string {
+  return `member '${shown(name)}'`;
 }
 
 /** Where the central directory is: in the zip64 record where there is one, which PyTorch always writes. */
@@ -161,14 +166,14 @@ function entryAt(archive: Archive, at: number): Entry {
   const extraAt = nameAt + archive.u16(at + 28);
   const name = new TextDecoder().decode(archive.bytes.subarray(nameAt, extraAt));
   if ((archive.u16(at + 8) & ENCRYPTED) !== 0)
-    throw new FormatError(`${archive.name}: byte ${at}: member '${name}' is encrypted`);
+    throw new FormatError(`${archive.name}: byte ${at}: ${memberNamed(name)} is encrypted`);
   const wide = wideFields(archive, extraAt, extraAt + archive.u16(at + 30));
   const field = (place: number): number => {
     const value = archive.u32(place);
     if (value !== IN_ZIP64) return value;
     const found = wide.shift();
     if (found === undefined)
-      throw new FormatError(`${archive.name}: byte ${at}: member '${name}' lacks its zip64 sizes`);
+      throw new FormatError(`${archive.name}: byte ${at}: ${memberNamed(name)} lacks its zip64 sizes`);
     return found;
   };
   // In the order in which the extension has those of them that it has.
@@ -177,7 +182,7 @@ function entryAt(archive: Archive, at: number): Entry {
   const header = field(at + 42);
   const disk = archive.u16(at + 34);
   if (disk !== 0 && disk !== IN_ZIP64_SHORT) {
-    throw new FormatError(`${archive.name}: byte ${at}: member '${name}' is on another disk`);
+    throw new FormatError(`${archive.name}: byte ${at}: ${memberNamed(name)} is on another disk`);
   }
   return { name, method: archive.u16(at + 10), crc: archive.u32(at + 16), packedSize, size, header };
 }
@@ -194,7 +199,7 @@ function wideFields(archive: Archive, begin: number, end: number): number[] {
 
 async function unpack(archive: Archive, entry: Entry): Promise<ZipMember> {
   const { name, method, crc, packedSize, size, header } = entry;
-  const what = `member '${name}'`;
+  const what = memberNamed(name);
   archive.signed(header, LOCAL, what);
   const at = header + LOCAL.size + archive.u16(header + 26) + archive.u16(header + 28);
   archive.require(at, packedSize, what);

@@ -211,7 +211,7 @@ describe('decodeSafetensors', () => {
     [
       'three offsets',
       withHeader({ a: { dtype: 'U8', shape: [1], data_offsets: [0, 1, 2] } }, 1),
-      /data_offsets \[0,1,2\]/,
+      /data_offsets \[0, 1, 2\]/,
     ],
     ['missing offsets', withHeader({ a: { dtype: 'U8', shape: [1] } }, 1), /data_offsets undefined/],
     [
@@ -250,6 +250,39 @@ describe('decodeSafetensors', () => {
   it.each(broken)('refuses %s', (_, file, message) => {
     expect(() => decodeSafetensors(file, 'm.st')).toThrow(FormatError);
     expect(() => decodeSafetensors(file, 'm.st')).toThrow(message);
+  });
+
+  it.each([
+    [
+      'a dtype of lists in lists',
+      `{"a":{"dtype":${'['.repeat(2e5)}${']'.repeat(2e5)},"shape":[],"data_offsets":[0,0]}}`,
+    ],
+    ['an endless dtype', `{"a":{"dtype":"${'x'.repeat(1e6)}","shape":[],"data_offsets":[0,0]}}`],
+    ['an endless shape', `{"a":{"dtype":"F32","shape":[${'1,'.repeat(1e6)}1],"data_offsets":[0,0]}}`],
+    ['endless offsets', `{"a":{"dtype":"F32","shape":[],"data_offsets":[${'1,'.repeat(1e6)}1]}}`],
+    ['an endless name', `{"${'x'.repeat(1e6)}":{"dtype":"F9","shape":[],"data_offsets":[0,0]}}`],
+    ['what a terminal would obey', '{"\\u001b[2J":{"dtype":"\\u001b[2J","shape":[],"data_offsets":[0,0]}}'],
+  ])('refuses %s in few words', (_, header) => {
+    const refused = (): string => {
+      try {
+        decodeSafetensors(withHeader(header, 0), 'm.st');
+      } catch (error) {
+        if (error instanceof FormatError) return error.message;
+        throw error;
+      }
+      throw new Error('was taken');
+    };
+    expect(refused().length).toBeLessThan(500);
+    expect(refused()).not.toContain('\x1b');
+  });
+
+  it('reads strings of any length, however many escapes they have', () => {
+    const text = ['x'.repeat(2e7), '\\n'.repeat(4e6), '\\\\'.repeat(4e6), '\\"'.repeat(1e6)].join('');
+    const { metadata } = decodeSafetensors(withHeader(`{"__metadata__":{"k":"${text}"}}`, 0), 'm.st');
+    expect(metadata['k']).toHaveLength(2e7 + 4e6 + 4e6 + 1e6);
+    expect(() =>
+      decodeSafetensors(withHeader('{"__metadata__":{"\\\\":"","\\"\\\\":":","\\\\":""}}', 0), 'm.st'),
+    ).toThrow(/the key '\\' twice \(byte 44\)/);
   });
 
   it('refuses every proper prefix of a file, and never anything but a FormatError for a damaged header', () => {

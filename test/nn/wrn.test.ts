@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Generator, tensor, type Device } from '../../engine/index.js';
+import { Generator, slice, tensor, type Device, type Tensor } from '../../engine/index.js';
 import { Conv2d, saveStateDict, wrn, type WideResNet } from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { uniformFloats } from '../support/values.js';
@@ -42,6 +42,27 @@ describe('wrn', () => {
     expect(largest('fc.weight')).toBeGreaterThan(0.98 * bound);
     expect(new Set(values('bn1.weight'))).toEqual(new Set([1]));
     model.dispose();
+  });
+
+  it("pads as TensorFlow does with padding 'same', images of odd size too", async () => {
+    const x = tensor(uniformFloats(2 * 3 * 81, 1, 0, 1), { device, shape: [2, 3, 9, 9] });
+    const common = { device, depth: 10, widen: 1, width: 0.25 } as const;
+    const [same, symmetric] = (['same', 'symmetric'] as const).map((padding) =>
+      wrn({ ...common, padding, generator: new Generator(7) }).eval(),
+    );
+    if (!same || !symmetric) throw new Error('two networks were made');
+    expect([...same.stateDict().keys()]).toEqual([...symmetric.stateDict().keys()]);
+    const difference = async (images: Tensor): Promise<number> => {
+      const [a, b] = [await same.forward(images).floats(), await symmetric.forward(images).floats()];
+      return Math.max(...a.map((value, index) => Math.abs(value - (b[index] ?? NaN))));
+    };
+    // 9 and 5 are odd: the zeros are on both sides.
+    expect(await difference(x)).toBeLessThan(1e-5);
+    expect(await difference(slice(x, [null, null, { end: 8 }, { end: 8 }]))).toBeGreaterThan(0.01);
+    expect(() => wrn({ ...common, padding: 'reflect' as 'same' })).toThrow(
+      /^wrn: unknown padding 'reflect'; there are symmetric, same$/,
+    );
+    for (const model of [same, symmetric]) model.dispose();
   });
 
   it('drops out between the convolutions of a block, in training, from its own generator', async () => {

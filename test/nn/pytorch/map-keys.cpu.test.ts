@@ -134,9 +134,95 @@ describe('mapKeys', () => {
   it('asks which, where the network is there several times', () => {
     const state = new Map([...stateOf((name) => `student.${name}`), ...stateOf((name) => `teacher.${name}`)]);
     expect(() => mapKeys(state, model)).toThrow(ArgumentError);
-    expect(() => mapKeys(state, model)).toThrow(/several times; say which by its prefix: 'student\.', 'teacher\.'$/);
-    // Said which, the other one is what the model does not have.
-    expect(() => mapKeys(state, model, { prefix: 'teacher.' })).toThrow(/unexpected student\.conv1\.weight/);
+    expect(() => mapKeys(state, model)).toThrow(
+      /several times; say which by its prefix \(.*\): 'student\.', 'teacher\.'$/,
+    );
+  });
+
+  /** The network twice, the first time with other values. */
+  const twice = (first: string, second: string, more: Readonly<Record<string, SafetensorsTensor>> = {}) =>
+    new Map([
+      ...Object.entries(SHAPES).map(([name, shape]) => [first + name, floats(shape, 9)] as const),
+      ...stateOf((name) => second + name, more),
+    ]);
+
+  it.each([
+    ['student.', 'ema.', 'ema.'],
+    ['student.', 'ema.', 'ema'],
+    ['module.student.', 'module.ema.', 'module.ema.'],
+    ['module.student.', 'module.ema.', 'ema'],
+    ['', 'ema.', 'ema.'],
+    ['ema.', '', ''],
+    ['module.ema.', 'module.', 'module.'],
+    ['model.ema.', 'model.', 'model'],
+    ['model.', 'attacker.model.', 'attacker.model'],
+  ])('takes the copy that is asked for, and leaves out the other: beside %s, %s by %s', (first, second, prefix) => {
+    const state = twice(first, second);
+    const { tensors, ignored } = mapKeys(state, model, { prefix });
+    expect(tensors).toEqual(own);
+    expect(ignored).toEqual(Object.keys(SHAPES).map((name) => ({ name: first + name, reason: 'outside the prefix' })));
+  });
+
+  it('finds the constants of a normalisation outside the prefix, the nearest first', () => {
+    const constant = (value: number) => floats([1, 1, 1], value);
+    const state = twice('model.', 'attacker.model.', {
+      'normalizer.new_mean': constant(0.5),
+      'normalizer.new_std': constant(1),
+      'attacker.normalize.new_mean': constant(0.25),
+      'attacker.normalize.new_std': constant(2),
+    });
+    const found = (prefix: string) => mapKeys(state, model, { prefix }).normalization;
+    expect(found('model.')).toEqual({ mean: [0.5], std: [1] });
+    expect(found('attacker.model.')).toEqual({ mean: [0.25], std: [2] });
+  });
+
+  it('refuses names under the prefix that the model has not, and a prefix that nothing has', () => {
+    const state = twice('student.', 'ema.', { 'ema.extra': floats([1]) });
+    expect(() => mapKeys(state, model, { prefix: 'ema' })).toThrow(/\n {2}unexpected ema\.extra$/);
+    expect(() => mapKeys(state, model, { prefix: 'emma' })).toThrow(/no name that begins with the prefix 'emma\.'/);
+  });
+
+  const typed = {
+    stateDict: () =>
+      new Map(
+        Object.entries(SHAPES).map(([name, shape]) => {
+          return [name, { shape, dtype: name.endsWith('tracked') ? ('i32' as const) : ('f32' as const) }];
+        }),
+      ),
+  };
+  const COUNTER = 'layer1.0.bn1.num_batches_tracked';
+
+  it.each([
+    ['F32', { dtype: 'F32', shape: [], data: Float32Array.of(391) }],
+    ['F64', { dtype: 'F64', shape: [], data: Float64Array.of(391) }],
+    ['F16', { dtype: 'F16', shape: [], data: Uint16Array.of(0x5e1c) }],
+  ] as const)('makes integers of counters that averaging made floats: %s', (_, counter) => {
+    const { tensors } = mapKeys(stateOf(undefined, { [COUNTER]: counter }), typed);
+    expect(tensors[COUNTER]).toEqual({ dtype: 'I64', shape: [], data: BigInt64Array.of(391n) });
+  });
+
+  it('lists types that do not fit', () => {
+    const state = stateOf(undefined, {
+      [COUNTER]: floats([], 390.5),
+      'fc.weight': { dtype: 'I64', shape: [3, 2], data: new BigInt64Array(6) },
+    });
+    const mismatched = (): unknown => {
+      try {
+        return mapKeys(state, typed);
+      } catch (error) {
+        return error instanceof StateDictError ? error.mismatched : error;
+      }
+    };
+    expect(mismatched()).toEqual([`${COUNTER} has dtype F32, expected i32`, 'fc.weight has dtype I64, expected f32']);
+    state.set('fc.weight', floats([3, 2]));
+    state.set(COUNTER, { dtype: 'I64', shape: [], data: BigInt64Array.of(2n ** 40n) });
+    expect(mismatched()).toEqual([`${COUNTER} holds 1099511627776, which does not fit i32`]);
+  });
+
+  it('shows names from a file without what a terminal would obey', () => {
+    const error = refusal(stateOf(undefined, { '\x1b[2Jw': floats([1]) }));
+    expect(error.unexpected).toEqual(['\x1b[2Jw']);
+    expect(error.message).toContain('unexpected ?[2Jw');
   });
 
   it('keeps the names of a model that has such parts itself', () => {

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tensor, type Device } from '../../../engine/index.js';
-import { Cnn4, cnn4, mapKeys, readPyTorch, resnet18, stateDictOf, type Module } from '../../../nn/index.js';
+import {
+  Cnn4,
+  cnn4,
+  mapKeys,
+  normalized,
+  readPyTorch,
+  resnet18,
+  stateDictOf,
+  wrn,
+  type Module,
+} from '../../../nn/index.js';
 import { testDevice } from '../../support/device.js';
 import { expectGolden, goldenTolerance } from '../../support/golden.js';
 import { EXPECTED, fixture, type ExpectedLogits } from './made-files.js';
@@ -19,6 +29,16 @@ function inputOf({ shape }: ExpectedLogits): Float32Array<ArrayBuffer> {
   return values.map((_, at) => ((at * 7919) % 257) / 256);
 }
 
+/** That a network has PyTorch's logits; it is disposed of. */
+async function expectLogits(model: Module, expected: ExpectedLogits, context: string): Promise<void> {
+  const logits = await model.forward(tensor(inputOf(expected), { device, shape: expected.shape })).floats();
+  const { norm, f32err } = expected;
+  const data = Float64Array.from(expected.logits);
+  const golden = { dtype: 'f64', shape: [data.length], data, norm, f32err } as const;
+  expectGolden(logits, golden, goldenTolerance.netsEval, context);
+  model.dispose();
+}
+
 const small = (): Module => new Cnn4({ device, channels: [4, 6], hidden: 12 });
 
 describe('a network that PyTorch saved', () => {
@@ -33,16 +53,30 @@ describe('a network that PyTorch saved', () => {
     const { tensors, ignored, supplied } = mapKeys(stateDictOf(await readPyTorch(fixture(file), file)), model);
     expect([ignored, supplied]).toEqual([[], []]);
     model.loadStateDict(tensors);
-    const logits = await model.forward(tensor(inputOf(expected), { device, shape: expected.shape })).floats();
-    const { norm, f32err } = expected;
-    const golden = {
-      dtype: 'f64',
-      shape: [expected.logits.length],
-      data: Float64Array.from(expected.logits),
-      norm,
-      f32err,
-    } as const;
-    expectGolden(logits, golden, goldenTolerance.netsEval, file);
-    model.dispose();
+    await expectLogits(model, expected, file);
+  });
+
+  describe("under the names of DeepMind's code", () => {
+    const expected = JSON.parse(new TextDecoder().decode(fixture('deepmind.json'))) as ExpectedLogits;
+    const state = async () => stateDictOf(await readPyTorch(fixture('deepmind.pt'), 'deepmind.pt'));
+    const small = { depth: 16, widen: 2, width: 1 / 8 } as const;
+
+    it("has PyTorch's logits here, with padding 'same' and its own normalisation", async () => {
+      const model = wrn({ ...small, device, padding: 'same', activation: 'silu' });
+      const { tensors, normalization, layout, ignored, prefix } = mapKeys(await state(), model);
+      expect([layout, prefix]).toEqual(['deepmind', '0.']);
+      expect(ignored.map(({ name }) => name)).toEqual(['module.0.mean', 'module.0.std']);
+      expect(normalization?.mean.map(Math.fround)).toEqual([0.4914, 0.4822, 0.4465].map(Math.fround));
+      model.loadStateDict(tensors);
+      if (normalization) await expectLogits(normalized(model, normalization).eval(), expected, 'deepmind.pt');
+    });
+
+    it('is refused by a network that pads in another way', async () => {
+      const model = wrn({ ...small, device, activation: 'silu' });
+      const padding = /the names of DeepMind's code, .* with padding 'same' \(--set padding=same of bulwark convert\)/;
+      const values = await state();
+      expect(() => mapKeys(values, model)).toThrow(padding);
+      model.dispose();
+    });
   });
 });

@@ -55,6 +55,13 @@ describe('readPyTorch', () => {
     'values-protocol-5.pt',
   ];
 
+  it.each([3, 4, 5])('reads the older format in protocol %i', async (protocol) => {
+    const name = `tiny-legacy-protocol-${protocol}.pt`;
+    expect(isPyTorch(fixture(name))).toBe(true);
+    expect((await readPyTorch(fixture(name), name)).format).toBe('legacy');
+    expect(await tensorsOf(name)).toEqual(await tensorsOf('tiny-legacy.pt'));
+  });
+
   it.each(files)('reads every type and layout of tensors in %s', async (name) => {
     const tensors = await tensorsOf(name);
     expect([...tensors.keys()]).toEqual(Object.keys(EXPECTED.values));
@@ -132,7 +139,10 @@ describe('a file that asks for something else than values', () => {
     ],
     ['hostile-eval.pt', /asks for __builtin__\.eval, which a checkpoint does not need; nothing was executed/],
     ['hostile-legacy.pt', /byte 139: asks for __builtin__\.eval, which/],
-    ['whole-model.pt', /asks for torch\.nn\.modules\.linear\.Linear, .* save model\.state_dict\(\) instead/],
+    [
+      'whole-model.pt',
+      /asks for torch\.nn\.modules\.linear\.Linear, .* of a whole model, save model\.state_dict\(\) instead/,
+    ],
     ['script.pt', /script.pt: is a TorchScript program/],
   ];
   it.each(refused)('is refused by the name: %s', async (name, message) => {
@@ -146,6 +156,16 @@ describe('a file that asks for something else than values', () => {
     ['a name of the objects that lists are made of', pickleOf('c\n__proto__\n'), /asks for \.__proto__/],
     ['a name that is no name', pickleOf('cconstructor\n\n'), /asks for constructor\., /],
     ['what a terminal would obey', pickleOf('cx\ny\x1b[2J\n'), /asks for x\.y\?\[2J/],
+    [
+      'what stands beside the weights',
+      pickleOf('cargparse\nNamespace\n'),
+      /asks for argparse\.Namespace, .* save the weights alone: of a dict that holds more, torch\.save\(checkpoint\['state_dict'\]/,
+    ],
+    [
+      'a device of a long name',
+      pickleOf('ctorch\ndevice\n', text('x'.repeat(33)), '\x85R'),
+      /names a device by a text of 33 characters; at most 32/,
+    ],
     ['a storage of its own making', pickleOf('ctorch\nFloatStorage\n)R'), /makes a torch\.FloatStorage by itself/],
     ['classes as values', pickleOf('ctorch\nFloatStorage\n'), /not made of values alone/],
     ['attributes of a list', pickleOf(']}b'), /gives attributes to what is no dict/],
@@ -255,6 +275,22 @@ describe('a tensor', () => {
     await expect(read(layout)).rejects.toThrow(message);
   });
 
+  it('of many truths is looked through so often, and no more', async () => {
+    const count = 2 ** 23;
+    const size = 'J\0\0\x80\0';
+    const id = `(${text('storage')}ctorch\nBoolStorage\n${text('0')}${text('cpu')}${size}tQ`;
+    const args = `(${id}K\0(${size}t(K\x01t\x89ccollections\nOrderedDict\n)Rtq\x02`;
+    const pickle = (times: number) =>
+      pickleOf(`ctorch._utils\n_rebuild_tensor_v2\nq\x01${args}0`, 'h\x01h\x02R0'.repeat(times), 'N');
+    const file = (times: number) =>
+      zipOf([
+        { name: 'a/data.pkl', bytes: pickle(times) },
+        { name: 'a/data/0', bytes: new Uint8Array(count), deflated: true },
+      ]);
+    expect(await valueOf(file(3))).toBeNull();
+    await expect(valueOf(file(60))).rejects.toThrow(/a tensor of shape \[8388608\] .* would bring what is unpacked to/);
+  });
+
   it('without its storage is refused', async () => {
     const file = torchFile(pickleOf(tensorOps({ count: 4, shape: [4], strides: [1] })));
     await expect(valueOf(file)).rejects.toThrow(/the storage '0', which the archive does not have/);
@@ -292,6 +328,11 @@ describe('an archive', () => {
   it.each([
     ['no pickle', zipOf([{ ...pickle, name: 'a/other.pkl' }]), /no member data\.pkl/],
     ['a member twice', zipOf([pickle, pickle]), /holds the member 'a\/data\.pkl' twice/],
+    [
+      'a name that a terminal would obey',
+      zipOf([{ ...pickle, name: '\x1b[2J', lie: { crc: 1 } }]),
+      /member '\?\[2J', bytes 41 to 46, is damaged/,
+    ],
     [
       'a wrong checksum',
       zipOf([{ ...pickle, lie: { crc: 1 } }]),
@@ -355,6 +396,12 @@ describe('stateDictOf', () => {
     expect(() => of(two, 'emma')).toThrow(
       /no state dict under the key 'emma'; those that there are: 'model', 'ema\.net'/,
     );
+  });
+
+  it('refuses two that their keys do not tell apart', () => {
+    const two = new Map<PyTorchValue, PyTorchValue>([['a.b', state], ['a', new Map([['b', new Map(state)]])]]); // prettier-ignore
+    expect(() => of(two)).toThrow(FormatError);
+    expect(() => of(two, 'a.b')).toThrow(/^m\.pt: has two state dicts under the key 'a\.b'/);
   });
 
   it('refuses what has none', () => {
