@@ -13,7 +13,8 @@ import { shown } from '../nn/pytorch/value.js';
 import { decodeSafetensors, encodeSafetensors, type SafetensorsFile } from '../nn/safetensors.js';
 import { saveStateDict } from '../nn/state-dict.js';
 import { readBytes, writeFileAtomic } from '../node/files.js';
-import type { DatasetName, ModelConfig, TrainConfig } from './config.js';
+import { DATASETS, type DatasetName, type ModelConfig, type TrainConfig } from './config.js';
+import { readRunConfig } from './config-file.js';
 import { RUN_FILES } from './folders.js';
 import { UsageError, asUsage } from './errors.js';
 import { SHAPES } from './resolve-config.js';
@@ -130,6 +131,26 @@ export function modelConfigOn(
 ): ModelConfig {
   // What a folder holds is not known yet, but for the size that its images are brought to.
   return modelConfigOf(checkpoint, { model, width }, dataset === 'folder' ? { imageSize } : SHAPES[dataset]);
+}
+
+/** The options that say which images a checkpoint is looked at on. */
+export interface ImageOptions {
+  readonly dataset?: DatasetName;
+  readonly data?: string;
+  readonly imageSize?: number;
+}
+
+/** Which images those are: what the command line says, or else those of the checkpoint's run, or MNIST's. */
+export async function imagesOf(
+  { run, metadata }: Checkpoint,
+  { dataset, data, imageSize }: ImageOptions,
+): Promise<ImageOptions & { readonly dataset: DatasetName }> {
+  const name = dataset ?? DATASETS.find((each) => each === metadata['dataset']) ?? 'mnist';
+  // Where the run's settings cannot be read, all has to be said.
+  const config = run === undefined ? undefined : await readRunConfig(run).catch(() => undefined);
+  const own = config?.dataset.name === name ? config.dataset : { folder: null, imageSize: null };
+  const [folder, size] = [data ?? own.folder, imageSize ?? own.imageSize];
+  return { dataset: name, ...(folder !== null && { data: folder }), ...(size !== null && { imageSize: size }) };
 }
 
 /** What images a model takes, for `loadDataset`. */

@@ -12,6 +12,7 @@ import type { AdapterOptions } from '../../node/adapter.js';
 import { ATTACK_NAMES, attacksNamed } from '../attack-list.js';
 import {
   epsOf,
+  imagesOf,
   loadModel,
   modelConfigOf,
   modelConfigOn,
@@ -48,7 +49,7 @@ import { environmentOf, modelSettings, writeReport } from '../reporting.js';
 import { formatProportion, formatTable } from '../table.js';
 
 interface Options {
-  readonly dataset: DatasetName;
+  readonly dataset?: DatasetName;
   readonly data?: string;
   readonly imageSize?: number;
   readonly model?: string;
@@ -87,7 +88,7 @@ folder gets report.html, report.md and results.json; when interrupted it keeps w
 
 /** Adds `bulwark evaluate`. */
 export function addEvaluateCommand(program: Command, run: RunCommand): void {
-  const dataset = `what to evaluate on: ${DATASETS.join(', ')} (its test images)`;
+  const dataset = `what to evaluate on: ${DATASETS.join(', ')} (its test images; default: the run's, or mnist)`;
   const width = 'multiplies its channels (default: as the checkpoint says, or 1)';
   const eps = "radius of the attacks, in units of the data, 0 to 1 (default: the checkpoint's, or 0.3)";
   const attackOn = "'all' images, or those that are still 'robust' after the attacks before";
@@ -96,7 +97,7 @@ export function addEvaluateCommand(program: Command, run: RunCommand): void {
     .command('evaluate')
     .description('Measure the accuracy of a checkpoint on natural images and under attacks, with 95 % intervals.')
     .argument('<checkpoint>', `a .safetensors, .pt or .pth file, or a run's folder that holds ${RUN_FILES.model}`)
-    .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
+    .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS))
     .addOption(dataOption())
     .addOption(imageSizeOption())
     .addOption(modelOption('network (default: as the checkpoint says)'))
@@ -127,7 +128,8 @@ export async function evaluate(path: string, options: Options, context: Context)
   if (checkpoint.run !== undefined && place.path === checkpoint.run) {
     throw new UsageError(`--out ${place.path}: is the run that is evaluated; name another folder`);
   }
-  const model = modelConfigOn(checkpoint, options);
+  const images = await imagesOf(checkpoint, options);
+  const model = modelConfigOn(checkpoint, { ...options, ...images });
   const substitute = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { norm, attackOn, curve = [] } = options;
@@ -137,10 +139,10 @@ export async function evaluate(path: string, options: Options, context: Context)
   const curves = curve.map((request) => planCurve(request, { eps, norm }));
   const history = checkpoint.run === undefined ? [] : await readHistory(join(checkpoint.run, RUN_FILES.metrics));
   const loading = {
-    ...{ folder: options.data, imageSize: options.imageSize, count: options.samples, option: '--samples', context },
+    ...{ folder: images.data, imageSize: images.imageSize, count: options.samples, option: '--samples', context },
     expected: modelInput(model),
   };
-  const dataset = await loadDataset(options.dataset, 'test', loading);
+  const dataset = await loadDataset(images.dataset, 'test', loading);
   const opened = await openComputingDevice(options.adapter);
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
@@ -152,7 +154,7 @@ export async function evaluate(path: string, options: Options, context: Context)
     const config = {
       checkpoint: checkpoint.path,
       sha256: checkpoint.sha256,
-      dataset: options.dataset,
+      dataset: images.dataset,
       samples: options.samples,
       model,
       norm,

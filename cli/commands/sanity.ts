@@ -4,7 +4,7 @@ import { sanity, type SanityReport } from '../../adversarial/sanity.js';
 import { describeModel } from '../../nn/model-file.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { epsOf, loadModel, modelConfigOf, modelConfigOn, modelInput, readCheckpoint } from '../checkpoint.js';
+import { epsOf, imagesOf, loadModel, modelConfigOf, modelConfigOn, modelInput, readCheckpoint } from '../checkpoint.js';
 import { DATASETS, type DatasetName } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { loadDataset } from '../datasets.js';
@@ -31,7 +31,7 @@ import { environmentOf, modelSettings, writeReport } from '../reporting.js';
 import { formatTable } from '../table.js';
 
 interface Options {
-  readonly dataset: DatasetName;
+  readonly dataset?: DatasetName;
   readonly data?: string;
   readonly imageSize?: number;
   readonly model?: string;
@@ -57,13 +57,13 @@ Each check says pass, look (at what, and why) or fail. Exit code 1 where one fai
 
 /** Adds `bulwark sanity`. */
 export function addSanityCommand(program: Command, run: RunCommand): void {
-  const dataset = `what to check on: ${DATASETS.join(', ')} (its test images)`;
+  const dataset = `what to check on: ${DATASETS.join(', ')} (its test images; default: the run's, or mnist)`;
   const eps = "Linf radius that the model should withstand, 0 to 1 (default: the checkpoint's, or 0.3)";
   const command = program
     .command('sanity')
     .description('Check whether the robustness of a checkpoint is real, or its gradients only mislead attacks.')
     .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
-    .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS, 'mnist'))
+    .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS))
     .addOption(dataOption())
     .addOption(imageSizeOption())
     .addOption(modelOption('network (default: as the checkpoint says)'))
@@ -89,15 +89,16 @@ export async function checkSanity(path: string, options: Options, context: Conte
   if (checkpoint.run !== undefined && place.path === checkpoint.run) {
     throw new UsageError(`--out ${place.path}: is the run that is checked; name another folder`);
   }
-  const config = modelConfigOn(checkpoint, options);
+  const images = await imagesOf(checkpoint, options);
+  const config = modelConfigOn(checkpoint, { ...options, ...images });
   const other = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
   const { samples, batchSize, seed, queries } = options;
   const loading = {
-    ...{ folder: options.data, imageSize: options.imageSize, count: samples, option: '--samples', context },
+    ...{ folder: images.data, imageSize: images.imageSize, count: samples, option: '--samples', context },
     expected: modelInput(config),
   };
-  const dataset = await loadDataset(options.dataset, 'test', loading);
+  const dataset = await loadDataset(images.dataset, 'test', loading);
   const opened = await openComputingDevice(options.adapter);
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);
@@ -106,7 +107,7 @@ export async function checkSanity(path: string, options: Options, context: Conte
     const isTwin = other?.metadata['model'] === undefined;
     const substitute = other && loadModel(other, isTwin ? config : modelConfigOf(other, {}), opened.device).eval();
     const settings = { checkpoint: checkpoint.path, sha256: checkpoint.sha256, substitute: other?.sha256 ?? null };
-    const written = { ...settings, dataset: options.dataset, samples, model: config, eps, queries, batchSize, seed };
+    const written = { ...settings, dataset: images.dataset, samples, model: config, eps, queries, batchSize, seed };
     return await inRunFolder(place, written, async (run) => {
       const progress = startProgress(context, 'sanity', 'images');
       let report: SanityReport;

@@ -39,4 +39,10 @@ it('trains on a folder of images of any sizes, with as many classes as it has', 
   expect([code, err]).toEqual([0, err]);
   const config = JSON.parse(await readFile('run/config.json', 'utf8')) as { model: { classes: number } };
   expect(config.model.classes).toBe(3);
+  // On the run's own images unless told, from wherever.
+  process.chdir('run');
+  const evaluation = await run(['evaluate', '.', '--attacks', 'natural', '--samples', '6', '--out', '../evaluation']);
+  expect([evaluation.code, evaluation.out]).toEqual([0, expect.stringContaining('natural')]);
+  const { out, code: refused, err: why } = await run(['sanity', '.', '--dataset', 'shapes32', '--out', '../sanity']);
+  expect([refused, out, why]).toEqual([2, '', expect.stringContaining('but the model takes [1, 28, 28]')]);
 });
