@@ -60,7 +60,7 @@ export class UniformWatch {
     return this.#latest.reduce((sum, value) => sum + value, 0) / this.#latest.length;
   }
 
-  /** Takes note of a step; gives a sentence, once, where the run has not left the value of uniform predictions. */
+  /** Takes note of a step; gives a sentence, once, where the run is at the value of uniform predictions. */
   note(step: number, metrics: Readonly<Record<string, number>>): string | undefined {
     const { objective, from, steps } = this.#options;
     const term = objective.classification?.term;
@@ -71,7 +71,7 @@ export class UniformWatch {
     if (this.#spoken || step < from || !this.stuck) return undefined;
     this.#spoken = true;
     return (
-      `the loss has not left the value of uniform predictions: ${term} is ${this.#mean.toFixed(3)} after ${step} of ${steps} ` +
+      `the loss is at the value of uniform predictions: ${term} is ${this.#mean.toFixed(3)} after ${step} of ${steps} ` +
       `steps, and ${this.#atUniform.toFixed(3)} means that all classes are equally likely; ` +
       'try a lower learning rate, a longer ramp of eps, or smaller weights of the other terms'
     );

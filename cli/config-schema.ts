@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { OPTIMIZERS } from '../adversarial/named-optimizer.js';
+import { objectiveNamed } from '../adversarial/objectives/registry.js';
+import type { OptionValues } from '../adversarial/objectives/objective.js';
+import { ArgumentError } from '../engine/errors.js';
+import { unknownName, withDefaults } from '../engine/named-options.js';
 import { nearestName } from '../engine/nearest-name.js';
+import { modelEntry } from '../nn/models/registry.js';
 import { CONFIG_VERSION, DATASETS, type ConfigPatch, type TrainConfig } from './config.js';
 
 const count = z.int().min(1);
@@ -101,7 +106,37 @@ export function checkConfig(value: unknown): Checked<TrainConfig> {
 /** Whether a value is a configuration of which parts may be missing. */
 export function checkPatch(value: unknown): Checked<ConfigPatch & { readonly preset?: string }> {
   const result = PATCH.safeParse(value);
-  return result.success ? { value: value as ConfigPatch } : { mistakes: mistakesIn(PATCH, result.error, value) };
+  const mistakes = [...(result.success ? [] : mistakesIn(PATCH, result.error, value)), ...mistakesBetween(value)];
+  return mistakes.length === 0 ? { value: value as ConfigPatch } : { mistakes };
+}
+
+/** What is wrong with settings that are right one by one. */
+function mistakesBetween(value: unknown): string[] {
+  const [objective, model] = ['objective', 'model'].map((part) => partAt(value, [part]));
+  const name = (of: unknown): string => String(partAt(of, ['name']));
+  const options = (of: unknown): OptionValues => ({ ...(Object(partAt(of, ['options'])) as OptionValues) });
+  const { steps, epochs } = Object(partAt(value, ['training'])) as { steps?: unknown; epochs?: unknown };
+  return [
+    ...(partAt(objective, ['name']) === undefined
+      ? []
+      : mistakeOf('objective', () => objectiveNamed(name(objective), options(objective)))),
+    ...(partAt(model, ['name']) === undefined
+      ? []
+      : mistakeOf('model', () => withDefaults(name(model), modelEntry(name(model)).options, options(model)))),
+    ...((steps ?? null) !== null && (epochs ?? null) !== null
+      ? ['training: has both steps and epochs; give one of them, to say how long to train']
+      : []),
+  ];
+}
+
+function mistakeOf(part: string, make: () => unknown): string[] {
+  try {
+    make();
+    return [];
+  } catch (cause) {
+    if (cause instanceof ArgumentError) return [`${part}: ${cause.message}`];
+    throw cause;
+  }
 }
 
 function mistakesIn(schema: z.ZodType, { issues }: z.ZodError, value: unknown): string[] {
@@ -129,6 +164,10 @@ function sentences(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): 
     return (errors ?? []).flatMap((inner) =>
       sentences(schema, { ...inner, path: [...issue.path, ...inner.path] }, value),
     );
+  }
+  if (issue.code === 'invalid_value' && typeof partAt(value, issue.path) === 'string') {
+    const known = issue.values.map(String);
+    return [`${where}: ${unknownName('value', String(partAt(value, issue.path)), known)}`];
   }
   if (issue.code !== 'unrecognized_keys') return [`${where === '' ? 'the whole' : where}: ${issue.message}`];
   const { keys: known, of } = keysAt(schema, issue.path, value);

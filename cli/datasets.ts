@@ -18,6 +18,8 @@ export interface Loading {
   readonly count?: number | undefined;
   /** The option that `count` comes from, for errors. */
   readonly option: string;
+  /** Take fewer where there are no more: nobody has asked for so many. */
+  readonly atMost?: boolean;
   /** The side of the square that images of dataset folder are brought to. */
   readonly imageSize?: number | undefined;
   /** Where to show how the decoding of a folder's images goes on, and what may ask to stop it. */
@@ -45,13 +47,14 @@ const LOADERS: Readonly<Record<DatasetName, LoadHalf>> = {
  * without one; ArgumentError and FormatError where its files are missing or broken
  */
 export async function loadDataset(name: DatasetName, split: Split, loading: Loading): Promise<Dataset> {
-  const { folder, count, option, imageSize, expected } = loading;
+  const { folder, count, option, atMost = false, imageSize, expected } = loading;
   if (imageSize !== undefined && name !== 'folder') {
     throw new UsageError(`--image-size: brings images of dataset folder to a size; ${name} has one`);
   }
   const dataset = await LOADERS[name](split, folder, loading);
   if (expected) checkShape(dataset, expected, name);
   if (count === undefined) return dataset;
+  if (count > dataset.size && atMost) return dataset;
   if (count > dataset.size) {
     throw new UsageError(`${option}: ${dataset.name} has ${dataset.size} examples, not ${count}; ask for fewer`);
   }

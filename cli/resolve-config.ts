@@ -2,7 +2,14 @@ import { objectiveNamed } from '../adversarial/objectives/registry.js';
 import type { Preset } from '../adversarial/presets.js';
 import { withDefaults } from '../engine/named-options.js';
 import { modelEntry } from '../nn/models/registry.js';
-import { CONFIG_VERSION, DATASETS, type ConfigPatch, type DatasetName, type TrainConfig } from './config.js';
+import {
+  CONFIG_VERSION,
+  DATASETS,
+  type ConfigPatch,
+  type DatasetName,
+  type ScheduleConfig,
+  type TrainConfig,
+} from './config.js';
 import { checkConfig } from './config-schema.js';
 import { UsageError, asUsage } from './errors.js';
 
@@ -13,6 +20,14 @@ export const EVALUATION_SAMPLES = 1000;
 const VALIDATION = { samples: 1000, every: 1, steps: 10, patience: null };
 /** The same of adversarial weight perturbation. */
 const PERTURBATION = { gamma: 0.01, after: 0 };
+
+/** What each schedule is like where only its name is told. */
+const SCHEDULES: { readonly [Name in ScheduleConfig['name']]: Extract<ScheduleConfig, { name: Name }> } = {
+  step: { name: 'step', drops: [], gamma: 0.1, warmup: 0 },
+  trapezoid: { name: 'trapezoid', warmup: 0, decay: 0 },
+  cosine: { name: 'cosine', minLr: 0, warmup: 0 },
+  cyclic: { name: 'cyclic', minLr: 0, peak: 0.5 },
+};
 
 /** Classes, channels and size of the images of each dataset, as far as they are known before it is read. */
 export const SHAPES: Readonly<
@@ -42,9 +57,22 @@ export function resolveConfig(preset: Preset, ...patches: readonly ConfigPatch[]
     objective: { name: objective.name, options: objective.options },
     model: { ...merged.model, options },
   };
+  checkSchedule(config.training.schedule);
   const checked = checkConfig(config);
   if ('mistakes' in checked) throw new UsageError(`configuration: ${checked.mistakes.join('; ')}`);
   return checked.value;
+}
+
+/** Throws a `UsageError` for settings of a schedule that are another's. */
+function checkSchedule(schedule: ScheduleConfig): void {
+  const own = Object.keys(new Map<string, object>(Object.entries(SCHEDULES)).get(schedule.name) ?? schedule);
+  const strange = Object.keys(schedule).find((key) => !own.includes(key));
+  const others = Object.values(SCHEDULES).filter((other) => strange !== undefined && strange in other);
+  if (others.length === 0) return;
+  const [names, has] = [others.map(({ name }) => name).join(' or '), own.filter((key) => key !== 'name').join(' and ')];
+  throw new UsageError(
+    `schedule ${schedule.name} has no ${strange}, but ${has}; ${strange} is of schedule ${names} (--schedule, or training.schedule.name)`,
+  );
 }
 
 /** The preset's own settings, for the dataset that the patches end with. */
@@ -110,8 +138,8 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
   const { schedule, average, perturbation, ...plain } = training;
   const length = steps !== undefined ? { epochs: null } : epochs !== undefined ? { steps: null } : {};
   // Names choose what the other settings are settings of: another name leaves those of the one before behind.
-  const renamed = (before: { readonly name: string }, after: object | undefined): object =>
-    after && 'name' in after && after.name !== before.name ? after : { ...before, ...after };
+  const { schedule: before } = config.training;
+  const usual = schedule?.name === undefined || schedule.name === before.name ? before : SCHEDULES[schedule.name];
   const own = (before: OptionsOf, after: OptionsOf | undefined): object => ({
     ...(after?.name === undefined || after.name === before.name ? before.options : {}),
     ...after?.options,
@@ -129,7 +157,7 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
       ...config.training,
       ...length,
       ...plain,
-      schedule: renamed(config.training.schedule, schedule),
+      schedule: { ...usual, ...schedule },
       average: average === undefined ? config.training.average : average,
       perturbation: orNull(config.training.perturbation, perturbation, PERTURBATION),
     },

@@ -48,6 +48,9 @@ import type { ReportData } from '../report/data.js';
 import { environmentOf, modelSettings, writeReport } from '../reporting.js';
 import { formatProportion, formatTable } from '../table.js';
 
+/** Test images that are taken unless told. */
+const SAMPLES = 1000;
+
 interface Options {
   readonly dataset?: DatasetName;
   readonly data?: string;
@@ -61,7 +64,7 @@ interface Options {
   readonly curve?: readonly CurveRequest[];
   readonly quantize?: number;
   readonly substitute?: string;
-  readonly samples: number;
+  readonly samples?: number;
   readonly batchSize: number;
   readonly seed: number;
   readonly json?: boolean;
@@ -109,7 +112,9 @@ export function addEvaluateCommand(program: Command, run: RunCommand): void {
     .option('--curve <setting=values>', curve, curveOption)
     .addOption(numeric('--quantize <bits>', 'round adversarial images to files of this depth, such as 8', BITS))
     .option('--substitute <checkpoint>', 'black box: make the attacks on this model instead')
-    .addOption(numeric('--samples <count>', 'the first test images', COUNT, 1000))
+    .addOption(
+      numeric('--samples <count>', `the first test images (default: ${SAMPLES}, or all that there are)`, COUNT),
+    )
     .addOption(numeric('--batch-size <count>', 'images at a time', COUNT, 100))
     .addOption(seedOption())
     .option('--resume', 'go on with the interrupted evaluation that the folder of --out holds')
@@ -138,8 +143,10 @@ export async function evaluate(path: string, options: Options, context: Context)
   const attacks = attacksNamed(options.attacks, { eps, norm, quantize: options.quantize });
   const curves = curve.map((request) => planCurve(request, { eps, norm }));
   const history = checkpoint.run === undefined ? [] : await readHistory(join(checkpoint.run, RUN_FILES.metrics));
+  const { samples = SAMPLES } = options;
   const loading = {
-    ...{ folder: images.data, imageSize: images.imageSize, count: options.samples, option: '--samples', context },
+    ...{ folder: images.data, imageSize: images.imageSize, option: '--samples', context },
+    ...{ count: samples, atMost: options.samples === undefined },
     expected: modelInput(model),
   };
   const dataset = await loadDataset(images.dataset, 'test', loading);
@@ -155,7 +162,7 @@ export async function evaluate(path: string, options: Options, context: Context)
       checkpoint: checkpoint.path,
       sha256: checkpoint.sha256,
       dataset: images.dataset,
-      samples: options.samples,
+      samples: dataset.size,
       model,
       norm,
       eps,

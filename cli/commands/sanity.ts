@@ -30,6 +30,9 @@ import { VERDICT_WORDS, sanityMarkdown } from '../report/sanity-markdown.js';
 import { environmentOf, modelSettings, writeReport } from '../reporting.js';
 import { formatTable } from '../table.js';
 
+/** Test images that are taken unless told. */
+const SAMPLES = 200;
+
 interface Options {
   readonly dataset?: DatasetName;
   readonly data?: string;
@@ -39,7 +42,7 @@ interface Options {
   readonly eps?: number;
   readonly substitute?: string;
   readonly queries: number;
-  readonly samples: number;
+  readonly samples?: number;
   readonly batchSize: number;
   readonly seed: number;
   readonly json?: boolean;
@@ -62,7 +65,7 @@ export function addSanityCommand(program: Command, run: RunCommand): void {
   const command = program
     .command('sanity')
     .description('Check whether the robustness of a checkpoint is real, or its gradients only mislead attacks.')
-    .argument('<checkpoint>', `a .safetensors file, or a run's folder that holds ${RUN_FILES.model}`)
+    .argument('<checkpoint>', `a .safetensors, .pt or .pth file, or a run's folder that holds ${RUN_FILES.model}`)
     .addOption(named('--dataset <name>', 'dataset', dataset, DATASETS))
     .addOption(dataOption())
     .addOption(imageSizeOption())
@@ -71,7 +74,9 @@ export function addSanityCommand(program: Command, run: RunCommand): void {
     .addOption(numeric('--eps <radius>', eps, { ...EPS, above: true }))
     .option('--substitute <checkpoint>', 'another model, whose attacks must not do better')
     .addOption(numeric('--queries <count>', 'of the Square attack', COUNT, 500))
-    .addOption(numeric('--samples <count>', 'the first test images', COUNT, 200))
+    .addOption(
+      numeric('--samples <count>', `the first test images (default: ${SAMPLES}, or all that there are)`, COUNT),
+    )
     .addOption(numeric('--batch-size <count>', 'images at a time', COUNT, 100))
     .addOption(seedOption())
     .option('--json', 'print the checks as JSON')
@@ -93,12 +98,14 @@ export async function checkSanity(path: string, options: Options, context: Conte
   const config = modelConfigOn(checkpoint, { ...options, ...images });
   const other = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
-  const { samples, batchSize, seed, queries } = options;
+  const { samples: count = SAMPLES, batchSize, seed, queries } = options;
   const loading = {
-    ...{ folder: images.data, imageSize: images.imageSize, count: samples, option: '--samples', context },
+    ...{ folder: images.data, imageSize: images.imageSize, option: '--samples', context },
+    ...{ count, atMost: options.samples === undefined },
     expected: modelInput(config),
   };
   const dataset = await loadDataset(images.dataset, 'test', loading);
+  const samples = dataset.size;
   const opened = await openComputingDevice(options.adapter);
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);

@@ -97,9 +97,19 @@ const DATA: readonly Setting[] = [
     }),
     'validation.samples',
   ),
-  number('--validate-every <epochs>', 'epochs between two validations', COUNT, 'validation.every'),
-  number('--validation-steps <count>', 'PGD steps of a validation', COUNT, 'validation.steps'),
-  number('--patience <count>', 'end after so many validations without a better one', COUNT, 'validation.patience'),
+  number(
+    '--validate-every <epochs>',
+    'epochs between two validations, which there are then',
+    COUNT,
+    'validation.every',
+  ),
+  number('--validation-steps <count>', 'PGD steps of a validation, which there is then', COUNT, 'validation.steps'),
+  number(
+    '--patience <count>',
+    'end after so many validations, which there are then, without a better one',
+    COUNT,
+    'validation.patience',
+  ),
 ];
 
 const MODEL: readonly Setting[] = [
@@ -149,7 +159,6 @@ const TRAINING: readonly Setting[] = [
     'schedule',
     'how the rate changes: step, trapezoid, cosine, cyclic',
     ['step', 'trapezoid', 'cosine', 'cyclic'],
-    (name) => ({ training: { schedule: scheduleNamed(String(name)) } }),
     'training.schedule.name',
   ),
   {
@@ -237,7 +246,7 @@ const RUN: readonly Setting[] = [
   number('--seed <integer>', 'same seed, same adapter, same bits', COUNT_OR_NONE, 'seed'),
   number(
     '--eval-samples <count>',
-    `test images to evaluate on afterwards; 0 for none (default: ${EVALUATION_SAMPLES})`,
+    `test images to evaluate on afterwards; 0 for none (default: ${EVALUATION_SAMPLES}, or all that there are)`,
     COUNT_OR_NONE,
     'evaluation.samples',
   ),
@@ -326,19 +335,5 @@ function merge(into: Record<string, unknown>, from: object): void {
     const isPart = [before, value].every((each) => typeof each === 'object' && each !== null && !Array.isArray(each));
     if (isPart) merge(before as Record<string, unknown>, value as object);
     else into[key] = value;
-  }
-}
-
-/** A schedule with its usual settings. */
-function scheduleNamed(name: string): TrainConfig['training']['schedule'] {
-  switch (name) {
-    case 'trapezoid':
-      return { name, warmup: 0, decay: 0 };
-    case 'cosine':
-      return { name, minLr: 0, warmup: 0 };
-    case 'cyclic':
-      return { name, minLr: 0, peak: 0.5 };
-    default:
-      return { name: 'step', drops: [], gamma: 0.1, warmup: 0 };
   }
 }

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { PRESET_NAMES, presetNamed, type PresetName } from '../../adversarial/preset-named.js';
 import { standardAttacks } from '../../adversarial/presets.js';
+import type { Attack } from '../../adversarial/attacks/attack.js';
 import type { Evaluation } from '../../adversarial/evaluation-tally.js';
 import type { Dataset } from '../../data/dataset.js';
 import { splitDataset } from '../../data/split.js';
@@ -36,8 +37,11 @@ Examples:
   bulwark train --dataset cifar10 --model resnet18 --config settings.json --ema 0.995 --validation 1000
   bulwark train --resume runs/mimae-at
 
-A run's folder holds config.json (every setting, resolved), metrics.jsonl (a line for each step, then the accuracies),
-model.safetensors (PyTorch's names) and report.html; until the run is complete also checkpoint.safetensors, from which --resume goes on, bit
+Defaults are those of mimae-at on mnist with cnn4; 'bulwark presets recommended --dataset <name> --objective <name>' says others. The run ends
+with the preset's evaluation; with another --eps, with FGSM and PGD-20 at that.
+
+A run's folder holds config.json (every setting, resolved), metrics.jsonl (a line for each step and validation, then the accuracies),
+model.safetensors (PyTorch's names), best.safetensors where there is a validation, and report.html; until the run is complete also checkpoint.safetensors, from which --resume goes on, bit
 for bit, after Ctrl-C (which finishes the step, saves and exits with 130), a crash or a loss of power.`;
 
 /** Adds `bulwark train`. */
@@ -80,7 +84,11 @@ async function train(options: Options, given: ConfigPatch, context: Context): Pr
   const place = await chooseFolder(options.out, config.objective.name, options.force);
   const doubts = preset.warnings.map((warning) => `preset ${preset.name}: ${warning}`);
   const warnings = [...doubts, ...ignoredSettings(config.objective, given.attack)];
-  return trainIn(place, config, { ...options, warnings }, context);
+  const asked = {
+    evaluation: (given.evaluation ?? file.evaluation)?.samples !== undefined,
+    validation: (given.validation ?? file.validation)?.samples !== undefined,
+  };
+  return trainIn(place, config, { ...options, warnings, asked }, context);
 }
 
 function presetIn(name = 'recommended'): PresetName {
@@ -111,14 +119,20 @@ async function resume(folder: string, options: Options, context: Context): Promi
 export async function trainIn(
   place: Place,
   settings: TrainConfig,
-  options: Pick<Options, 'adapter'> & { readonly warnings: readonly string[] },
+  options: Pick<Options, 'adapter'> & { readonly warnings: readonly string[]; readonly asked?: Asked },
   context: Context,
 ): Promise<number> {
-  const { training, validation, test } = await loadData(settings, context);
-  const config = withShapeOf(settings, training);
+  const { asked = { evaluation: true, validation: true } } = options;
+  const { training, validation, test } = await loadData(settings, asked, context);
+  const config = withCounts(withShapeOf(settings, training), { validation, test });
   using device = await RunDevice.open(options.adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
   for (const warning of options.warnings) context.err(`warning: ${warning}`);
+  if (validation && validation.size !== settings.validation?.samples) {
+    context.err(
+      `validation on ${validation.size} of the training images, of which there are few; --validation says how many`,
+    );
+  }
   // A run that --force replaces is still there if it cannot be.
   checkTraining({ config, dataset: training, validation }, device.device);
   // From wherever the run is taken up again.
@@ -156,6 +170,15 @@ async function workAnew(
   return work(true).catch((again: unknown) => workAnew(again, device, work, context));
 }
 
+/** The configuration with the numbers of images that there turned out to be. */
+function withCounts(config: TrainConfig, { validation, test }: Pick<Data, 'validation' | 'test'>): TrainConfig {
+  return {
+    ...config,
+    validation: config.validation && { ...config.validation, samples: validation?.size ?? config.validation.samples },
+    evaluation: { samples: test?.size ?? config.evaluation.samples },
+  };
+}
+
 interface Data {
   readonly training: Dataset;
   /** Undefined where there is to be none. */
@@ -164,8 +187,18 @@ interface Data {
   readonly test: Dataset | undefined;
 }
 
+/** Whether the user asked for so many images, or a preset or a default does, which is content with fewer. */
+interface Asked {
+  readonly evaluation: boolean;
+  readonly validation: boolean;
+}
+
+/** The most of few training images that a preset sets aside to validate on. */
+const LARGEST_VALIDATION = 1 / 5;
+
 async function loadData(
   { dataset, validation, evaluation: { samples }, seed }: TrainConfig,
+  asked: Asked,
   context: Context,
 ): Promise<Data> {
   const from = { folder: dataset.folder ?? undefined, imageSize: dataset.imageSize ?? undefined, context };
@@ -174,7 +207,14 @@ async function loadData(
     count: dataset.subset ?? undefined,
     option: '--subset',
   });
-  const split = validation && asUsage(() => splitDataset(all, { validation: validation.samples, seed }));
+  const most = asked.validation ? Infinity : Math.max(1, Math.floor(LARGEST_VALIDATION * all.size));
+  if (validation && asked.validation && validation.samples >= all.size) {
+    throw new UsageError(
+      `--validation: cannot set ${validation.samples} of the ${all.size} training images aside; ask for fewer`,
+    );
+  }
+  const split =
+    validation && asUsage(() => splitDataset(all, { validation: Math.min(validation.samples, most), seed }));
   const parts = { training: split?.training ?? all, validation: split?.validation };
   if (samples === 0) return { ...parts, test: undefined };
   return {
@@ -183,6 +223,7 @@ async function loadData(
       ...from,
       count: samples,
       option: '--eval-samples',
+      atMost: !asked.evaluation,
       expected: { shape: all.exampleShape, by: 'the training half has' },
     }),
   };
@@ -207,7 +248,7 @@ async function evaluated(call: EvaluatedCall): Promise<Evaluations> {
   const { context, config, run, outcome, test, resumed } = call;
   if (!test || context.signal.aborted) return {};
   using journal = await openJournal(run.path, resumed);
-  const how = { context, dataset: test, attacks: standardAttacks(config.attack.eps), seed: config.seed };
+  const how = { context, dataset: test, attacks: attacksOf(config), seed: config.seed };
   const last = await runEvaluation({ ...how, model: outcome.model, label: 'evaluate', journal });
   if (!last) return {};
   const best = outcome.best && (await evaluateBest(call, how));
@@ -216,6 +257,14 @@ async function evaluated(call: EvaluatedCall): Promise<Evaluations> {
   for (const line of best ? evaluationLines(best, BEST) : []) run.log(line);
   await journal.finish();
   return { [config.objective.name]: last, ...(best && { [BEST]: best }) };
+}
+
+/** Those of the preset, where the run has kept its radius. */
+function attacksOf({ preset: name, attack: { eps }, objective, dataset, model }: TrainConfig): Record<string, Attack> {
+  const found = PRESET_NAMES.find((known) => known === name);
+  const choice = { objective: objective.name, dataset: dataset.name, model: model.name };
+  const preset = found && presetNamed(found, choice);
+  return preset?.training.attack.eps === eps ? { ...preset.attacks } : standardAttacks(eps);
 }
 
 async function evaluateBest(

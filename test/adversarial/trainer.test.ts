@@ -252,7 +252,7 @@ describe('what goes wrong', () => {
     const result = await trainer.run({ onWarning: (message) => warnings.push(message) });
     expect(warnings).toEqual(result.warnings);
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(/has not left the value of uniform predictions: bce is 1.504 after 22 of 44 steps/);
+    expect(warnings[0]).toMatch(/is at the value of uniform predictions: bce is 1.504 after 22 of 44 steps/);
     expect(result.stuckAtUniform).toBe(true);
     trainer.dispose();
     net.dispose();

@@ -103,7 +103,10 @@ describe('mistakes on the command line', () => {
     ['train --ema 0.9 --swa 0.5', /--ema and --swa: a run ends with one average; give one of them/],
     ['train --patience 3 --validation 0', /--patience: there is nothing to do for it with --validation 0/],
     ['train --awp-after 3 --awp 0', /--awp-after: there is nothing to do for it with --awp 0/],
-    ['train --drops 5', /unknown key training\.schedule\.drops; trapezoid has name, warmup, decay/],
+    [
+      'train --drops 5',
+      /schedule trapezoid has no drops, but warmup and decay; drops is of schedule step \(--schedule, or training\.schedule\.name\)/,
+    ],
     ['train --subset 60001', /--subset: mnist \(train\) has 60000 examples, not 60001/],
     ['train --eval-samples 10001', /--eval-samples: mnist \(test\) has 10000 examples, not 10001/],
     ['demo --samples 0', /--samples: '0' is not an integer from 1 up/],
@@ -196,6 +199,13 @@ describe('resolveConfig', () => {
     expect(config.training).toMatchObject({ steps: null, epochs: 2, lr: 0.2, schedule: { drops: [55, 75, 90] } });
     expect(config.attack.eps).toBe(0);
     expect(config.dataset).toEqual({ name: 'mnist', folder: null, subset: 100, imageSize: null });
+  });
+
+  it('fills a schedule of which only the name is told', () => {
+    const of = (schedule: object) => resolveConfig(paper, { training: { schedule } }).training.schedule;
+    expect(of({ name: 'cyclic' })).toEqual({ name: 'cyclic', minLr: 0, peak: 0.5 });
+    expect(of({ name: 'cosine', warmup: 0.1 })).toEqual({ name: 'cosine', minLr: 0, warmup: 0.1 });
+    expect(of({ name: 'step' })).toEqual({ name: 'step', drops: [55, 75, 90], gamma: 0.1, warmup: 0 });
   });
 
   it('gives another objective, model or schedule none of the options of the one before', () => {
@@ -388,7 +398,28 @@ describe('configuration files', () => {
     ],
     [{ augmentation: { cutout: { siz: 3 } } }, /augmentation\.cutout/],
     [{ attack: { eps: 8 } }, /attack\.eps: /],
-    [{ dataset: { name: 'imagenet' } }, /dataset\.name: /],
+    [{ dataset: { name: 'imagenet' } }, /dataset\.name: unknown value 'imagenet'; there are mnist, fashion-mnist/],
+    [
+      { training: { optimizer: 'sdg' } },
+      /training\.optimizer: unknown value 'sdg' \(did you mean sgd\?\); there are sgd/,
+    ],
+    [
+      {
+        dataset: { name: 'mnits' },
+        model: { name: 'cnn4', options: { widht: 1 } },
+        objective: { name: 'mimae-at', options: { lamda: 1 } },
+        training: { steps: 1, epochs: 2 },
+      },
+      new RegExp(
+        [
+          "dataset\\.name: unknown value 'mnits' \\(did you mean mnist\\?\\)",
+          "objective: unknown option of mimae-at 'lamda' \\(did you mean lambda\\?\\)",
+          "model: unknown option of cnn4 'widht' \\(did you mean width\\?\\)",
+          'training: has both steps and epochs; give one of them',
+        ].join('.*; '),
+      ),
+    ],
+    [{ objective: { name: 'trade' } }, /objective: unknown objective 'trade' \(did you mean trades\?\)/],
   ])('%j is refused, with all that is wrong with it', async (contents, message) => {
     await writeFile('settings.json', typeof contents === 'string' ? contents : JSON.stringify(contents));
     await expect(readConfigFile('settings.json')).rejects.toThrow(FormatError);

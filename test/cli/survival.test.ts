@@ -162,7 +162,7 @@ describe('what else may go wrong', () => {
       [['--ema', '1'], /decay is 1/],
       [['--nesterov', '--optimizer', 'adam'], /no Nesterov momentum/],
       [['--warmup', '0.7', '--decay', '0.7'], /warmup/],
-      [['--dropout', '1', '--lr', '0.1'], /dropout/i],
+      [['--swa', '1'], /start is 1/],
     ] as const) {
       const { code, err } = await run([...args, '--force', ...given]);
       expect([code, err]).toEqual([2, expect.stringMatching(message)]);

@@ -1,6 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { presetNamed } from '../../adversarial/preset-named.js';
+import { readMetrics } from '../../node/metrics.js';
 import { png } from '../support/png.js';
 import { inTemporaryFolder, run } from './run.js';
 
@@ -33,12 +35,20 @@ it('trains on a folder of images of any sizes, with as many classes as it has', 
       '--batch-size',
       '6',
     ],
-    ...['--objective', 'standard-at', '--steps', '2', '--attack-steps', '1', '--eval-samples', '6', '--out', 'run'],
-    ...['--image-size', '28'],
+    ...['--objective', 'standard-at', '--steps', '2', '--attack-steps', '1', '--out', 'run'],
+    ...['--image-size', '28', '--patience', '3'],
   ]);
-  expect([code, err]).toEqual([0, err]);
-  const config = JSON.parse(await readFile('run/config.json', 'utf8')) as { model: { classes: number } };
-  expect(config.model.classes).toBe(3);
+  expect([code, err]).toEqual([
+    0,
+    expect.stringContaining('validation on 2 of the training images, of which there are few'),
+  ]);
+  // All the images that there are, by the preset's attacks.
+  const config = JSON.parse(await readFile('run/config.json', 'utf8')) as object;
+  expect(config).toMatchObject({ model: { classes: 3 }, evaluation: { samples: 12 }, validation: { samples: 2 } });
+  const evaluations = (await readMetrics('run/metrics.jsonl')).map(({ evaluation, total }) => [evaluation, total]);
+  expect(evaluations).toContainEqual(['pgd-20', 12]);
+  expect(Object.keys(presetNamed('recommended', { dataset: 'folder' }).attacks)).toContain('cw');
+  expect(evaluations).toContainEqual(['cw', 12]);
   // On the run's own images unless told, from wherever.
   process.chdir('run');
   const evaluation = await run(['evaluate', '.', '--attacks', 'natural', '--samples', '6', '--out', '../evaluation']);
