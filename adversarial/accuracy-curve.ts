@@ -18,7 +18,7 @@ export interface AccuracyCurveOptions extends Omit<EvaluateOptions, 'attacks' | 
   readonly setting: string;
   /** Its values, each different. */
   readonly values: readonly number[];
-  /** The attack at a value. */
+  /** The attack at a value; not asked for an eps of 0, which leaves the natural images. */
   readonly attackAt: (value: number) => Attack;
 }
 
@@ -39,13 +39,12 @@ export async function accuracyCurve(
     );
   }
   const nameOf = (value: number): string => `${setting} ${value}`;
-  const attacks = Object.fromEntries(values.map((value) => [nameOf(value), attackAt(value)]));
-  const { attacks: results } = await evaluate(model, dataset, { ...options, attacks, examples: 0, worst: 0 });
+  // In a ball without extent there is nothing to look for, and a step that is a part of its radius is none.
+  const attacked = values.filter((value) => setting !== 'eps' || value !== 0);
+  const attacks = Object.fromEntries(attacked.map((value) => [nameOf(value), attackAt(value)]));
+  const { natural, attacks: results } = await evaluate(model, dataset, { ...options, attacks, examples: 0, worst: 0 });
   return {
     setting,
-    points: values.flatMap((value) => {
-      const result = results[nameOf(value)];
-      return result ? [{ value, accuracy: result.accuracy }] : [];
-    }),
+    points: values.map((value) => ({ value, accuracy: (results[nameOf(value)] ?? natural).accuracy })),
   };
 }

@@ -83,7 +83,8 @@ function figuresOf(model: Model, x: Tensor, labels: Tensor): { packed: Tensor; c
 
 function checkImages(figures: Figures, { clipMin, clipMax }: Required<ClipOptions>): void {
   const broken = figure(figures, 'brokenImages');
-  if (broken > 0) throw new ArgumentError(`checkInputs: ${broken} values of the images are NaN or infinite`);
+  if (broken > 0)
+    throw new ArgumentError(`checkInputs: the images have values that are NaN or infinite, ${broken} of them`);
   const [least, largest] = [figure(figures, 'least'), figure(figures, 'largest')];
   const slack = SLACK * (clipMax - clipMin);
   if (least >= clipMin - slack && largest <= clipMax + slack) return;
@@ -107,7 +108,7 @@ function checkLogits(figures: Figures): void {
   const broken = figure(figures, 'brokenLogits');
   if (broken === 0) return;
   throw new BulwarkError(
-    `checkInputs: the model gives ${broken} logits that are NaN or infinite; its weights are not usable`,
+    `checkInputs: the model gives logits that are NaN or infinite, ${broken} of them; its weights are not usable`,
   );
 }
 

@@ -75,7 +75,7 @@ function modelsOf(name: PresetName, dataset: PresetDataset, objective: string): 
     case 'recommended':
       return recommendedModels(dataset);
     case 'paper':
-      return paperModels(dataset);
+      return paperModels(dataset, objective);
     case 'original':
       return originalModels(objective, dataset);
     default:

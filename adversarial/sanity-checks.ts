@@ -110,7 +110,7 @@ export function modes({ training }: Probes): SanityCheck {
     finding:
       training.length === 0
         ? 'no batch normalisation or dropout is in training mode'
-        : `${training.length} layers are in training mode: ${some}`,
+        : `${counted(training.length, 'layer')} in training mode: ${some}`,
     advice: 'the checks ran in evaluation mode; put the model into it, by model.eval(), wherever it is used',
     numbers: { layers: training.length },
   };
@@ -151,7 +151,7 @@ export function gradients({ crossEntropyGradient, marginGradient }: Probes, seen
   return {
     name: 'input gradients do not vanish',
     verdict: worst > VANISHED_SHARE * right.length ? 'fail' : worst > 0 ? 'look' : 'pass',
-    finding: `of ${right.length} images, ${byLoss} have no gradient of the cross-entropy and ${byMargin} none of the margin`,
+    finding: `of ${counted(right.length, 'image')}, ${byLoss} without a gradient of the cross-entropy and ${byMargin} without one of the margin`,
     advice:
       byMargin > VANISHED_SHARE * right.length
         ? 'something in the model has no gradient, such as rounding: attack it without that part, or with an estimate of its gradient'
@@ -179,7 +179,7 @@ export function slopes({ uphill, sideways, marginGradient }: Probes): SanityChec
     verdict: off > SLOPE_SHARE * images.length ? 'look' : 'pass',
     finding:
       `slopes are off by ${short(along)} of what gradients say along them, by ${short(across)} in random directions ` +
-      `(medians), and by more than ${SLOPE_ERROR} for ${off} of ${images.length} images`,
+      `(medians), and by more than ${SLOPE_ERROR} for ${off} of ${counted(images.length, 'image')}`,
     advice:
       'the backward pass is not the derivative of the forward pass, or the function is very rough: look for rounding, detached parts and ' +
       'layers with gradients of their own, and trust attacks without gradients more',
@@ -215,7 +215,7 @@ export function steps(seen: Comparison): SanityCheck {
     verdict: isFew(gained.length, seen.size) ? 'pass' : 'look',
     finding:
       `PGD-20 leaves ${percent(short20.value)}, 100 steps ${percent(long.value)}, 5 restarts ${percent(restarted.value)}; ` +
-      `${gained.length} examples are fooled by more of either alone`,
+      `${counted(gained.length, 'example')} fooled by more of either alone`,
     advice: 'PGD-20 has not come to rest: report the stronger attack',
     numbers: { pgd20: short20.value, pgd100: long.value, restarts5: restarted.value, gained: gained.length },
     examples: gained,
@@ -229,7 +229,7 @@ export function losses(seen: Comparison): SanityCheck {
   return {
     name: 'the loss that is attacked matters little',
     verdict: few ? 'pass' : missed.length > OTHER_LOSS * seen.size ? 'fail' : 'look',
-    finding: `${missed.length} examples are fooled by PGD on the margin and never on the cross-entropy`,
+    finding: `${counted(missed.length, 'example')} fooled by PGD on the margin and never on the cross-entropy`,
     advice:
       'the cross-entropy misleads attacks on this model: report attacks on logit differences too (CW, APGD-DLR, AutoAttack)',
     numbers: { marginAlone: missed.length, pgd20: seen.accuracy('pgd-20').value },
@@ -274,7 +274,7 @@ export function blackBoxes(seen: Comparison): SanityCheck[] {
         verdict: missed.length <= OVERLOOKED * seen.size ? 'pass' : many ? 'fail' : 'look',
         finding:
           `${words} leaves ${percent(own.value)}, those with gradients ${percent(white.value)}; ` +
-          `${missed.length} examples are fooled by it alone`,
+          `${counted(missed.length, 'example')} fooled by it alone`,
         advice: many
           ? 'gradients do not show the way to images that are there: they are masked'
           : 'look at these examples, and report the worst case over this attack too',
@@ -282,6 +282,10 @@ export function blackBoxes(seen: Comparison): SanityCheck[] {
         examples: missed,
       };
     });
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function isFew(count: number, size: number): boolean {

@@ -56,8 +56,8 @@ export async function sanityReport(model: Model, dataset: Dataset, options: Sani
   const values = [...new Set([0, eps / 2, eps, Math.min(1, 2 * eps), 0.5, 1])].sort((a, b) => a - b);
   const progress = new Progress(onProgress);
   const call = { device, batchSize, seed, signal };
-  // Each evaluation begins with the natural images.
-  const sizes = [attacks, values, FEWER_STEPS].map((of) => (1 + Object.keys(of).length) * dataset.size);
+  // Each evaluation begins with the natural images, which are those of eps 0 too.
+  const sizes = [attacks, values.slice(1), FEWER_STEPS].map((of) => (1 + Object.keys(of).length) * dataset.size);
   const [first, second, third] = sizes.map((_, number) => progress.part(sizes, number));
   let probabilities = true;
   const evaluation = await evaluate(model, dataset, {

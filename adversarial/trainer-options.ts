@@ -1,7 +1,9 @@
 import type { AugmentationOptions } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Seed } from '../engine/random.js';
+import type { Tensor } from '../engine/tensor.js';
 import type { Module } from '../nn/module.js';
+import type { Optimizer } from '../nn/optim/optimizer.js';
 import type { Schedule } from '../nn/optim/schedule.js';
 import type { SGDOptions } from '../nn/optim/sgd.js';
 import type { WeightPerturbationOptions } from './awp.js';
@@ -22,15 +24,23 @@ export interface TrainerOptions extends Omit<SGDOptions, 'lr'> {
   /** Needed by objectives that want adversarial images and do not make them by themselves; what their `attackPlan` sets goes before. Its start is 'normal' unless told. */
   readonly attack?: TrainingAttack | undefined;
   readonly batchSize: number;
-  /** 'sgd' unless told; see `optimizerNamed`. */
-  readonly optimizer?: OptimizerName | undefined;
+  /**
+   * 'sgd' unless told; see `optimizerNamed`. For other options of one, or one of your own, a function that makes it of the model's parameters,
+   * in this order, and of `lr`, `momentum`, `weightDecay` and `nesterov`, such as
+   * `(parameters, options) => new Adam(parameters, { ...options, betas: [0.5, 0.999] })`. The trainer sets its `lr` in each step, and frees it.
+   */
+  readonly optimizer?:
+    OptimizerName | ((parameters: readonly Tensor[], options: Required<SGDOptions>) => Optimizer) | undefined;
   /** Clips the gradients to this L2 norm, all of them together; the metrics then have the norm before, `gradientNorm`. */
   readonly maxNorm?: number | undefined;
   /** Parts that each batch is learned from in turn, for batches that have no room at once; 1 unless told. See `stepInParts`. */
   readonly accumulate?: number | undefined;
   /** What the images go through in training, before the attack; nothing unless told. */
   readonly augmentation?: AugmentationOptions | undefined;
-  /** Which average of the parameters the run ends with, and is validated by; none unless told. */
+  /**
+   * An average of the parameters to keep, which validations look at. The model itself goes on with the parameters that it trains: after the
+   * run, `adoptAverage()` has it hold the average. None unless told.
+   */
   readonly average?: WeightAverageOptions | undefined;
   /** Adversarial weight perturbation, once `after` epochs (0 unless told) are done; none unless told. */
   readonly perturbation?: (WeightPerturbationOptions & { readonly after?: number }) | undefined;

@@ -111,7 +111,10 @@ export class Trainer {
 
   #makeOptimizer(): Optimizer {
     const { optimizer = 'sgd', momentum = 0, weightDecay = 0, nesterov = false } = this.#options;
-    return optimizerNamed(optimizer, this.#parameters, { lr: this.#lrAt(1), momentum, weightDecay, nesterov });
+    const options = { lr: this.#lrAt(1), momentum, weightDecay, nesterov };
+    return typeof optimizer === 'function'
+      ? optimizer(this.#parameters, options)
+      : optimizerNamed(optimizer, this.#parameters, options);
   }
 
   #lrAt(step: number): number {
@@ -251,7 +254,7 @@ export class Trainer {
     const dropout = this.#dropout;
     if (generators.length !== dropout.length) {
       throw new ArgumentError(
-        `trainer: a checkpoint with ${generators.length} generators for a model that draws from ${dropout.length}`,
+        `trainer: the number of the checkpoint's generators is ${generators.length}; the model draws from ${dropout.length}`,
       );
     }
     model.loadStateDict(partOf(tensors, 'model'));
@@ -272,8 +275,8 @@ export class Trainer {
   }
 
   /**
-   * Has the model hold the average of its parameters from now on, where there is one: what a run with `average` ends with. A checkpoint
-   * to go on from has to be made before.
+   * Has the model hold the average of its parameters from now on, where there is one: to be called after `run`, which leaves the model the
+   * parameters that it trained. A checkpoint to go on from has to be made before.
    */
   async adoptAverage(): Promise<void> {
     if (this.#average?.isReady) await this.#average.adopt(this.#options.model, () => this.#someImages());

@@ -17,8 +17,8 @@ export interface ValidationOptions {
   readonly attack: Attack;
   /** Epochs between two validations; 1 unless told. */
   readonly every?: number;
-  /** Ends the run after so many validations in a row that were no better than the best before; never unless told. */
-  readonly patience?: number | undefined;
+  /** Ends the run after so many validations in a row that were no better than the best before; never unless told, or where it is null. */
+  readonly patience?: number | null | undefined;
 }
 
 /** What one validation found. */
@@ -40,9 +40,9 @@ export class Validation {
 
   /** @throws ArgumentError for counts that are no integers from 1 up, or a dataset without examples */
   constructor(options: ValidationOptions) {
-    const { dataset, every = 1, patience = 1 } = options;
+    const { dataset, every = 1, patience } = options;
     checkCount('validation', 'every', every, 1);
-    checkCount('validation', 'patience', patience, 1);
+    checkCount('validation', 'patience', patience ?? 1, 1);
     if (dataset.size === 0) throw new ArgumentError('validation: the dataset has no examples');
     this.#options = options;
   }
@@ -54,8 +54,7 @@ export class Validation {
 
   /** Whether the run has gone on for too long without getting better. */
   get isOver(): boolean {
-    const { patience = Infinity } = this.#options;
-    return (this.best?.since ?? 0) >= patience;
+    return (this.best?.since ?? 0) >= (this.#options.patience ?? Infinity);
   }
 
   /** Measures the model, in evaluation mode, and takes note of the result. */

@@ -3,6 +3,7 @@ import { evaluate, type EvaluateOptions } from '../adversarial/evaluation.js';
 import type { Evaluation } from '../adversarial/evaluation-tally.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Module } from '../nn/module.js';
+import { readable } from './readable.js';
 import type { Context } from './context.js';
 import { accuraciesOf } from './history.js';
 import type { Journal } from './journal.js';
@@ -41,7 +42,7 @@ export async function runEvaluation(call: EvaluationCall): Promise<Evaluation | 
         progress.show({ done, total, rate, secondsLeft, note: version });
       },
     });
-    for (const warning of evaluation.warnings) progress.log(`warning: ${warning}`);
+    for (const warning of evaluation.warnings) progress.log(`warning: ${readable(warning)}`);
     return evaluation;
   } catch (error) {
     if (error !== context.signal.reason) throw error;
@@ -56,7 +57,7 @@ export function accuracyTable(evaluations: Readonly<Record<string, Evaluation>>)
   const columns = Object.entries(evaluations).map(([name, evaluation]) => ({ name, all: accuraciesOf(evaluation) }));
   const versions = [...new Set(columns.flatMap(({ all }) => Object.keys(all)))];
   return formatTable([
-    ['accuracy', ...columns.map(({ name }) => name)],
+    ['accuracy', ...columns.map(({ name }) => readable(name))],
     ...versions.map((version) => [
       version,
       ...columns.map(({ all }) => (all[version] ? formatProportion(all[version]) : '-')),

@@ -24,6 +24,7 @@ import { asUsage } from './errors.js';
 import type { OpenRun } from './folders.js';
 import { stepLine } from './history.js';
 import { startProgress, type ProgressDisplay } from './progress.js';
+import { readable } from './readable.js';
 
 /** Where a run writes what it can go on from, and how often. */
 export interface Checkpointing {
@@ -78,7 +79,7 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
     // A trainer on a new device has the same doubts.
     if (warnings.includes(warning)) return;
     warnings.push(warning);
-    progress.log(`warning: ${warning}`);
+    progress.log(`warning: ${readable(warning)}`);
   };
   const started = performance.now();
   try {

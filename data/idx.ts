@@ -64,7 +64,8 @@ export function parseIdx({ name, bytes }: NamedBytes): IdxArray {
   const count = shape.reduce((product, size) => product * size, 1);
   const end = start + count * element.bytes;
   if (bytes.length !== end) {
-    const what = bytes.length < end ? 'is cut short' : `has ${bytes.length - end} bytes too many`;
+    const more = bytes.length - end;
+    const what = more < 0 ? 'is cut short' : `has ${more} ${more === 1 ? 'byte' : 'bytes'} too many`;
     throw new FormatError(
       `${name}: ${what}: it ends at byte ${bytes.length}; its header [${shape.join(', ')}] of ${element.type} says ${end}`,
     );

@@ -51,6 +51,9 @@ export function latestTensorId(): number {
   return lastId;
 }
 
+/** The method that Node.js's `console.log` and `util.inspect` ask for; a symbol of the registry, so nothing is imported for it. */
+export const INSPECT = Symbol.for('nodejs.util.inspect.custom');
+
 /** Nested arrays of numbers, as `toArray` gives them. */
 export type NestedArray = number | NestedArray[];
 
@@ -243,6 +246,15 @@ export class Tensor {
     if (on && !isFloat(this.dtype)) throw new GradError(`requireGrad: only floats have gradients, not ${this.dtype}`);
     this.requiresGrad = on;
     return this;
+  }
+
+  /** Dtype and shape, such as `Tensor(f32, [2, 3])`; the values are on the GPU, see `toArray`. */
+  toString(): string {
+    return `Tensor(${this.dtype}, ${formatShape(this.shape)})`;
+  }
+
+  [INSPECT](): string {
+    return this.toString();
   }
 
   /** Frees its memory. Doing so twice is harmless. */

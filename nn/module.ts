@@ -1,7 +1,8 @@
 import { observeHost, overwriteHost } from '../engine/capture.js';
 import type { Device } from '../engine/device.js';
 import { ArgumentError, GradError } from '../engine/errors.js';
-import { keep, type Tensor } from '../engine/tensor.js';
+import { formatShape } from '../engine/shape.js';
+import { INSPECT, keep, type Tensor } from '../engine/tensor.js';
 import { loadTensors, type LoadOptions, type LoadReport, type StateDict } from './state-dict.js';
 
 /**
@@ -196,6 +197,26 @@ export abstract class Module {
    */
   loadStateDict(state: StateDict, options: LoadOptions = {}): LoadReport {
     return loadTensors('loadStateDict', this.stateDict(), state, options);
+  }
+
+  /**
+   * The nested list of its modules by their names, as PyTorch prints one, each with its class and the shapes of its own parameters:
+   *
+   *     Sequential(
+   *       (0): Conv2d(weight: [8, 1, 3, 3], bias: [8])
+   *       (1): ReLU()
+   *     )
+   */
+  toString(): string {
+    const own = [...this.#parameters].map(([name, { shape }]) => `${name}: ${formatShape(shape)}`);
+    const inner = [...this.children()].map(([name, child]) => `(${name}): ${child.toString()}`);
+    const text =
+      inner.length > 0 ? `\n${[...own, ...inner].join('\n')}`.replaceAll('\n', '\n  ') + '\n' : own.join(', ');
+    return `${this.constructor.name}(${text})`;
+  }
+
+  [INSPECT](): string {
+    return this.toString();
   }
 
   /** Frees every parameter and buffer, and gradients that `backward` left on them. */

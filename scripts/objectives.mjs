@@ -49,7 +49,9 @@ function row(name, folder) {
   const lines = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n').map(JSON.parse);
   const steps = lines.filter(({ step }) => step !== undefined);
   const last = steps.at(-1) ?? {};
-  const terms = Object.entries(last).filter(([key]) => !COMMON.has(key));
+  // `miMax` is the largest value that `mi` can have, `belowMax` a term of its own.
+  const isMaximum = (key) => key.endsWith('Max') && key.slice(0, -'Max'.length) in last;
+  const terms = Object.entries(last).filter(([key]) => !COMMON.has(key) && !isMaximum(key));
   const accuracy = (version) => {
     const found = lines.find(({ evaluation }) => evaluation === version);
     return found ? `${(100 * found.accuracy).toFixed(1)} %` : '';

@@ -182,8 +182,9 @@ export function budgetWarning({ eps, stepSize, steps }: PgdBudget): string | und
   const reach = steps * stepSize;
   // A rounding of the step size is not worth a warning.
   if (reach >= eps * (1 - 1e-6)) return undefined;
+  const moves = steps === 1 ? `1 step of ${stepSize} moves` : `${steps} steps of ${stepSize} move`;
   return (
-    `${steps} steps of ${stepSize} move ${Number(reach.toPrecision(4))} at most, less than eps ${eps}: the attack cannot reach ` +
+    `${moves} ${Number(reach.toPrecision(4))} at most, less than eps ${eps}: the attack cannot reach ` +
     `the edge of its ball; take ${Math.ceil(eps / stepSize)} steps, or steps of ${Number((eps / steps).toPrecision(4))}`
   );
 }

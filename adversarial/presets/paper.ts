@@ -8,14 +8,11 @@ import { MNIST_PAPER } from './mnist.js';
 import type { Preset } from './preset.js';
 
 /** The networks that the paper has results of, on what; the first is the one unless told. */
-const PAPER_MODELS: Readonly<Record<PresetDataset, readonly [string, ...string[]]>> = {
+const PAPER_MODELS = {
   mnist: ['cnn4'],
-  'fashion-mnist': ['cnn4'],
   cifar10: ['resnet18', 'wrn-34-10'],
   cifar100: ['resnet18'],
-  shapes32: ['resnet18', 'wrn-34-10'],
-  folder: ['resnet18', 'wrn-34-10'],
-};
+} as const satisfies Partial<Record<PresetDataset, readonly string[]>>;
 
 /** The methods that the paper compares. */
 const COMPARED = ['standard-at', 'trades', 'mart', 'mimae-at'];
@@ -25,7 +22,7 @@ const EPS = 0.031;
 /** The settings of Atsague, Fakorede and Tian (2021) in section 5, or, for what they have not, the nearest. */
 export function paperPreset({ objective: name, dataset, model }: PresetChoice): Preset {
   const gray = isLikeMnist(dataset);
-  const chosen = model ?? PAPER_MODELS[dataset][0];
+  const chosen = model ?? PAPER_MODELS[sourceOf(dataset)][0];
   const wide = !gray && isWide(chosen);
   const objective = objectiveNamed(name, optionsOf(name, gray, wide));
   const doubts = doubtsOf(name, dataset, chosen);
@@ -63,9 +60,16 @@ export function paperPreset({ objective: name, dataset, model }: PresetChoice): 
   };
 }
 
-/** The networks that the paper's preset has settings for, the usual one first. */
-export function paperModels(dataset: PresetDataset): readonly string[] {
-  return PAPER_MODELS[dataset];
+/** The networks that the paper has results of by an objective, the usual one first; none where it has nothing on the dataset. */
+export function paperModels(dataset: PresetDataset, objective = 'mimae-at'): readonly string[] {
+  const source = sourceOf(dataset);
+  return source === dataset && COMPARED.includes(objective) ? PAPER_MODELS[source] : [];
+}
+
+/** The dataset of the paper whose settings are those of a dataset, or the nearest. */
+function sourceOf(dataset: PresetDataset): keyof typeof PAPER_MODELS {
+  if (isLikeMnist(dataset)) return 'mnist';
+  return dataset === 'cifar100' ? dataset : 'cifar10';
 }
 
 function optionsOf(name: string, gray: boolean, wide: boolean): OptionValues {
@@ -85,8 +89,8 @@ function optionsOf(name: string, gray: boolean, wide: boolean): OptionValues {
 
 /** Where the paper has nothing of the kind. */
 function doubtsOf(name: string, dataset: PresetDataset, model: string): string[] {
-  const known = PAPER_MODELS[dataset];
-  const source = isLikeMnist(dataset) ? 'MNIST' : dataset === 'cifar100' ? 'CIFAR-100' : 'CIFAR-10';
+  const known: readonly string[] = PAPER_MODELS[sourceOf(dataset)];
+  const source = DATASET_TITLES[sourceOf(dataset)];
   const title = DATASET_TITLES[dataset];
   const nearest = isLikeMnist(dataset) ? 'cnn4' : isWide(model) ? 'wrn-34-10 on CIFAR-10' : 'resnet18';
   return [

@@ -22,7 +22,7 @@ export interface PresetTraining {
   readonly weightDecay: number;
   /** Clips the gradients to this L2 norm; not unless told. */
   readonly maxNorm?: number;
-  /** Which average of the parameters the run ends with; none unless told. */
+  /** An average of the parameters, which `Trainer.adoptAverage` has the model hold after the run; none unless told. */
   readonly average?: WeightAverageOptions;
   /** Adversarial weight perturbation by a share `gamma`, once `after` epochs are done; none unless told. */
   readonly perturbation?: { readonly gamma: number; readonly after: number };
@@ -45,7 +45,8 @@ export interface Preset {
   readonly training: PresetTraining;
   /**
    * Training images to keep apart and measure robust accuracy on, by PGD with so many steps, every so many epochs; the run ends after
-   * `patience` validations that were no better than the best before, or, where that is null, at its end. None unless told.
+   * `patience` validations that were no better than the best before, or, where that is null, at its end. None unless told. With a dataset
+   * and an attack besides, it is the trainer's option `validation`.
    */
   readonly validation?: {
     readonly samples: number;

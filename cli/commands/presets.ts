@@ -10,6 +10,7 @@ import {
 import { PRESET_DATASETS, type Preset } from '../../adversarial/presets.js';
 import { OBJECTIVES } from '../../adversarial/objectives/registry.js';
 import { modelEntry } from '../../nn/models/registry.js';
+import { readable } from '../readable.js';
 import type { Context, RunCommand } from '../context.js';
 import { EXIT, asUsage } from '../errors.js';
 import { nameOption, named } from '../options.js';
@@ -130,9 +131,6 @@ function settingsOf({ objective, training, attacks, ...preset }: Preset) {
 
 function describe({ summary, warnings, attacks, ...settings }: ReturnType<typeof settingsOf>): string {
   const { name, dataset, ...shown } = settings;
-  const doubts = Object.entries(attacks).flatMap(([key, each]) =>
-    each.warnings.map((warning) => `evaluation ${key}: ${warning}`),
-  );
   return [
     `preset ${name}: ${shown.objective.name} on ${dataset} with ${shown.model.name}`,
     summary,
@@ -143,7 +141,7 @@ function describe({ summary, warnings, attacks, ...settings }: ReturnType<typeof
       ['evaluation', 'settings'],
       ...Object.entries(attacks).map(([key, each]) => [key, listed(each.settings)]),
     ]),
-    ...[...warnings, ...doubts].map((warning, index) => `${index === 0 ? '\n' : ''}warning: ${warning}`),
+    ...warnings.map((warning, index) => `${index === 0 ? '\n' : ''}warning: ${text(warning)}`),
   ].join('\n');
 }
 
@@ -161,10 +159,6 @@ function listed(settings: Readonly<Record<string, string | number>>): string {
     .join(', ');
 }
 
-/** Numbers as people write them: 8/255, not 0.03137254901960784. */
 function text(value: unknown): string {
-  if (typeof value !== 'number' || Number(value.toPrecision(6)) === value) return String(value);
-  const levels = Math.round(value * 255);
-  // A third is 85 levels, but not meant as such.
-  return levels <= 64 && Math.abs(value * 255 - levels) < 1e-9 ? `${levels}/255` : String(Number(value.toPrecision(6)));
+  return readable(String(value));
 }

@@ -22,6 +22,7 @@ import { openJournal } from '../journal.js';
 import { addCommonOptions, addPlaceOptions, nameOption } from '../options.js';
 import { environmentOf, settingsOf, writeReport } from '../reporting.js';
 import type { ReportData } from '../report/data.js';
+import { readable } from '../readable.js';
 import { resolveConfig } from '../resolve-config.js';
 import { formatDuration } from '../table.js';
 import { checkTraining, runTraining, type TrainingOutcome } from '../training.js';
@@ -115,11 +116,19 @@ async function resume(folder: string, options: Options, context: Context): Promi
   });
 }
 
+interface TrainInOptions extends Pick<Options, 'adapter'> {
+  readonly warnings: readonly string[];
+  /** What the user asked for; everything unless told. */
+  readonly asked?: Asked;
+  /** Whether another command does this as a part of its own work, which says how to go on with it. */
+  readonly isPart?: boolean;
+}
+
 /** Trains in a folder, or goes on there, evaluates and writes the report; returns the exit code. */
 export async function trainIn(
   place: Place,
   settings: TrainConfig,
-  options: Pick<Options, 'adapter'> & { readonly warnings: readonly string[]; readonly asked?: Asked },
+  options: TrainInOptions,
   context: Context,
 ): Promise<number> {
   const { asked = { evaluation: true, validation: true } } = options;
@@ -127,7 +136,7 @@ export async function trainIn(
   const config = withCounts(withShapeOf(settings, training), { validation, test });
   using device = await RunDevice.open(options.adapter);
   context.err(`adapter ${device.choice.kind}: ${device.choice.driver}`);
-  for (const warning of options.warnings) context.err(`warning: ${warning}`);
+  for (const warning of options.warnings) context.err(`warning: ${readable(warning)}`);
   if (validation && validation.size !== settings.validation?.samples) {
     context.err(
       `validation on ${validation.size} of the training images, of which there are few; --validation says how many`,
@@ -151,7 +160,7 @@ export async function trainIn(
     const history = await readHistory(inFolder(RUN_FILES.metrics));
     const report = await writeReport(run.path, reportOf({ config, device, history, ...done }));
     if (!context.signal.aborted) await rm(checkpoints.path, { force: true });
-    return conclude(context, { ...done, report, folder: run.path });
+    return conclude(context, { ...done, report, folder: options.isPart ? undefined : run.path });
   });
 }
 
@@ -327,16 +336,15 @@ function reportOf({ config, device, outcome, history, evaluations }: Reported): 
   };
 }
 
+/** Prints what came of it; where it was interrupted, and how to go on in the folder, if that is for the user to do. */
 function conclude(
   context: Context,
-  { outcome, evaluations, report, folder }: Done & Readonly<Record<'report' | 'folder', string>>,
+  { outcome, evaluations, report, folder }: Done & { readonly report: string; readonly folder: string | undefined },
 ): number {
   if (Object.keys(evaluations).length > 0) context.out(accuracyTable(evaluations));
   context.out(`report: ${report}`);
   if (!context.signal.aborted) return EXIT.success;
-  context.err(
-    `interrupted after step ${outcome.steps} of ${outcome.total}; the model was saved; ` +
-      `to go on: bulwark train --resume ${folder}`,
-  );
+  const goOn = folder === undefined ? '' : `; to go on: bulwark train --resume ${folder}`;
+  context.err(`interrupted after step ${outcome.steps} of ${outcome.total}; the model was saved${goOn}`);
   return EXIT.interrupted;
 }

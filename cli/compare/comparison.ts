@@ -1,5 +1,6 @@
 import { UsageError } from '../errors.js';
 import { formatProportion } from '../table.js';
+import { readableSettings } from '../readable.js';
 import { readRunFolder, type ComparedRun } from './run-folder.js';
 
 /** Runs to lay side by side, each under a name of its own. */
@@ -22,13 +23,19 @@ function whole(run: ComparedRun): ComparedRun {
 /** What stands for a setting or an accuracy that a run does not have. */
 const NONE = '-';
 
-/** The settings in which the runs differ, a row for each, a column for each run; the first row is the head. */
+/**
+ * The settings in which the runs differ, a row for each, a column for each run; the first row is the head. That a training run has other
+ * settings than an evaluation is no difference.
+ */
 export function differingSettings(runs: readonly ComparedRun[]): string[][] {
   const names = [...new Set(runs.flatMap(({ settings }) => Object.keys(settings)))];
-  const rows = names.map((name) => [name, ...runs.map(({ settings }) => settings[name] ?? NONE)]);
+  const differing = names.filter((name) => {
+    const kinds = new Set(runs.filter(({ settings }) => name in settings).map(({ kind }) => kind));
+    return new Set(runs.filter(({ kind }) => kinds.has(kind)).map(({ settings }) => settings[name])).size > 1;
+  });
   return [
     ['setting', ...runs.map(({ name }) => name)],
-    ...rows.filter(([, first, ...others]) => others.some((other) => other !== first)),
+    ...differing.map((name) => [name, ...readableSettings(runs.map(({ settings }) => settings[name] ?? NONE))]),
   ];
 }
 
@@ -58,13 +65,13 @@ export function accuracyRows(runs: readonly ComparedRun[]): string[][] {
 /** What keeps the accuracies from being compared as they are, in sentences. */
 export function doubtsOf(runs: readonly ComparedRun[]): string[] {
   const totals = new Set(runs.flatMap(({ accuracies }) => Object.values(accuracies).map(({ total }) => total)));
-  const data = new Set(runs.flatMap(({ settings }) => settings['dataset.name'] ?? settings['dataset'] ?? []));
-  const radii = new Set(runs.flatMap(({ settings }) => settings['attack.eps'] ?? settings['eps'] ?? []));
+  const data = new Set(runs.flatMap(({ settings }) => settings['dataset.name'] ?? []));
+  const radii = new Set(runs.flatMap(({ settings }) => settings['attack.eps'] ?? []));
   return [
     ...(totals.size > 1 ? [`the runs were evaluated on different numbers of images: ${[...totals].join(', ')}`] : []),
     ...(data.size > 1 ? [`the runs are of different datasets: ${[...data].join(', ')}`] : []),
     ...(radii.size > 1
-      ? [`the runs have different radii eps, and were attacked within them: ${[...radii].join(', ')}`]
+      ? [`the runs have different radii eps, and were attacked within them: ${readableSettings([...radii]).join(', ')}`]
       : []),
   ];
 }

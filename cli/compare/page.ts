@@ -1,9 +1,8 @@
 import { htmlPage } from '../../report/frame.js';
 import { html, seriesKey, type Html } from '../../report/html.js';
-import { MAXIMUM } from '../history.js';
 import { accuracyChart, curves } from '../report/charts.js';
 import { htmlTable } from '../report/html-table.js';
-import { LABELS, OTHERS, seriesOf } from '../report/training.js';
+import { LABELS, OTHERS, isMaximum, seriesOf } from '../report/training.js';
 import { accuracyRows, differingSettings, doubtsOf } from './comparison.js';
 import type { ComparedRun } from './run-folder.js';
 
@@ -47,7 +46,7 @@ function settings(runs: readonly ComparedRun[]): Html {
 
 function training(runs: readonly ComparedRun[]): Html | undefined {
   const names = new Set(runs.flatMap(({ history }) => Object.keys(history.at(-1)?.values ?? {})));
-  const terms = [...names].filter((name) => !OTHERS.has(name) && !name.endsWith(MAXIMUM));
+  const terms = [...names].filter((name) => !OTHERS.has(name) && !isMaximum(name, names));
   const accuracies = ['naturalAccuracy', 'adversarialAccuracy'].filter((name) => names.has(name));
   const charts = [...accuracies, ...terms, ...['eps', 'lr'].filter((name) => names.has(name))];
   if (charts.length === 0) return undefined;

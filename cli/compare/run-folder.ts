@@ -12,7 +12,8 @@ export interface ComparedRun {
   /** Names it among the others. */
   readonly name: string;
   readonly folder: string;
-  /** Every setting, by its place in the configuration, such as `training.lr`. */
+  readonly kind: 'training' | 'evaluation';
+  /** Every setting, by its place in the configuration of a training run, such as `training.lr`; what only evaluations have by its name there. */
   readonly settings: Readonly<Record<string, string>>;
   readonly history: readonly HistoryStep[];
   /** By version of the images: natural, each attack, worst case; none of a run that was not evaluated. */
@@ -92,6 +93,7 @@ function runOf({
   file: string;
   unfinished: boolean;
 }): ComparedRun {
+  const kind = 'checkpoint' in config ? 'evaluation' : 'training';
   const history = stepsIn(records);
   const accuracies = Object.fromEntries(
     records.flatMap((record, index) => accuracyIn(record, `${file}: record ${index + 1}`)),
@@ -99,7 +101,8 @@ function runOf({
   return {
     name,
     folder,
-    settings: flattened(config),
+    kind,
+    settings: kind === 'evaluation' ? settingsOfEvaluation(config) : { ...flattened(config), ...AFTER_TRAINING },
     history,
     accuracies,
     state: stateOf(history, accuracies, unfinished),
@@ -125,6 +128,20 @@ function stateOf(history: readonly HistoryStep[], accuracies: ComparedRun['accur
   return (
     [...steps, ...(unfinished ? ['unfinished'] : []), ...(evaluated ? [] : ['not evaluated'])].join(', ') || 'evaluated'
   );
+}
+
+/** How the accuracies after training are measured, by what evaluations call it. */
+const AFTER_TRAINING = { norm: 'linf', attackOn: 'all', quantize: 'null', substitute: 'null' };
+
+/** Where training runs have the settings that evaluations have too; a run is evaluated at the radius that it was trained with. */
+const PLACES: Readonly<Record<string, string>> = {
+  dataset: 'dataset.name',
+  eps: 'attack.eps',
+  samples: 'evaluation.samples',
+};
+
+function settingsOfEvaluation(config: Config): Record<string, string> {
+  return Object.fromEntries(Object.entries(flattened(config)).map(([name, value]) => [PLACES[name] ?? name, value]));
 }
 
 /** The leaves of a configuration by their places; lists and nothing are leaves. */

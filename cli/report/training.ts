@@ -50,9 +50,14 @@ export function trainingSection(run: ReportRun, several: boolean): Html | undefi
     </div>`;
 }
 
+/** Whether a number is the largest value that another can have. */
+export function isMaximum(name: string, names: ReadonlySet<string>): boolean {
+  return name.endsWith(MAXIMUM) && names.has(name.slice(0, -MAXIMUM.length));
+}
+
 /** The terms of the loss; the total only where it is not the same as its only term. */
 function termsOf(names: readonly string[]): string[] {
-  const terms = names.filter((name) => !OTHERS.has(name) && !name.endsWith(MAXIMUM));
+  const terms = names.filter((name) => !OTHERS.has(name) && !isMaximum(name, new Set(names)));
   return terms.length === 2 ? terms.filter((name) => name !== 'total') : terms;
 }
 

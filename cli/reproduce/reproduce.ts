@@ -53,7 +53,7 @@ export async function reproduceTable(
     context.out(formatTable(cellRows(plan, results.cells)));
     context.out(explanationOf(plan));
     for (const finding of results.findings) context.out(`look: ${finding}`);
-    for (const note of footnotesOf(plan.table.name)) context.out(`note: ${note}`);
+    for (const note of footnotesOf(plan)) context.out(`note: ${note}`);
     // Again, since what scrolls by is soon forgotten.
     for (const alert of alertsOf(plan).slice(0, 1)) context.out(alert);
     context.out(`table: ${await writeTable(place.folder, results)}`);

@@ -72,7 +72,7 @@ export function largestShare({ labels, size }: Pick<Dataset, 'labels' | 'size'>)
 }
 
 /**
- * What is to be said of the runs, in sentences: those that failed, and those that learned nothing.
+ * What is to be said of the runs, in sentences: those that failed, and those that may have learned nothing.
  *
  * @param share of the test images that are of the most frequent class, as {@link largestShare} gives it
  */
@@ -91,15 +91,15 @@ function findingOf(run: PlannedRun, outcome: Outcome, share: number): string | u
   const natural = outcome.get('natural');
   if (!natural || natural.low > share) return undefined;
   return (
-    `natural images are recognised no better than by always giving the most frequent class (${(100 * share).toFixed(1)} %); ` +
-    `training did not leave uniform predictions${hint(run)}`
+    `of ${natural.total} natural images not clearly more are recognised than by always giving the most frequent class ` +
+    `(${(100 * share).toFixed(1)} %)${hint(run)}`
   );
 }
 
-/** What often helps where MIMAE-AT stays at uniform predictions. */
+/** What can be behind it, and what then helps. */
 function hint({ config }: PlannedRun): string {
   const { name, options } = config.objective;
-  return name === 'mimae-at' && options['pairReduction'] === 'sum'
-    ? ', as the summed MAE can make it; --pair-reduction mean leaves them sooner'
+  return name === 'mimae-at' && options['beta'] !== 0 && options['pairReduction'] === 'sum'
+    ? '; training may have stayed at uniform predictions, at which the summed MAE can keep it: --pair-reduction mean leaves them sooner'
     : '';
 }

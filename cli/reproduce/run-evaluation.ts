@@ -12,7 +12,8 @@ import { makeFolder, writeFileAtomic } from '../../node/files.js';
 import { loadModel, readCheckpoint } from '../checkpoint.js';
 import { InterruptedError } from '../errors.js';
 import { runEvaluation } from '../evaluating.js';
-import { openJournal } from '../journal.js';
+import { openJournal, type Journal } from '../journal.js';
+import { COLUMN_TITLES } from './columns.js';
 import { hashOf } from './hash.js';
 import type { Plan, PlannedColumn, PlannedRun } from './plan.js';
 import { INTERRUPTED, evaluationFolder, runFolder, type Workplace } from './run-training.js';
@@ -88,23 +89,24 @@ export async function ensureEvaluated(place: EvaluationPlace, run: PlannedRun, p
     const versions = missing.map((column) => {
       const { attack } = column;
       const made = attack && source ? transferAttack(source.network, attack, source.name) : attack;
-      return { column: column.column, version: versionOf(column, substitute, seed), attack: made };
+      const title = COLUMN_TITLES[column.column];
+      return { column: column.column, version: versionOf(column, substitute, seed), title, attack: made };
     });
     using journal = await openJournal(path, true);
-    const attacks = Object.fromEntries(versions.flatMap(({ version, attack }) => (attack ? [[version, attack]] : [])));
+    const attacks = Object.fromEntries(versions.flatMap(({ title, attack }) => (attack ? [[title, attack]] : [])));
     const evaluation = await runEvaluation({
       context,
       model,
       dataset: test,
       attacks,
       seed,
-      journal,
+      journal: titled(journal, versions),
       label: objective.name,
     });
     if (!evaluation) throw new InterruptedError(INTERRUPTED);
     const results = new Map(kept);
-    for (const { column, version, attack } of versions) {
-      const result = attack ? evaluation.attacks[version] : evaluation.natural;
+    for (const { column, version, title, attack } of versions) {
+      const result = attack ? evaluation.attacks[title] : evaluation.natural;
       if (!result) continue;
       const { count, total } = result.accuracy;
       const file = {
@@ -123,4 +125,17 @@ export async function ensureEvaluated(place: EvaluationPlace, run: PlannedRun, p
   } finally {
     for (const network of networks) network.dispose();
   }
+}
+
+/** A journal whose file has the versions, of an evaluation that shows people their titles. */
+function titled(journal: Journal, versions: readonly { readonly version: string; readonly title: string }[]): Journal {
+  const titles = new Map(versions.map(({ version, title }) => [version, title]));
+  const names = new Map(versions.map(({ version, title }) => [title, version]));
+  return {
+    ...journal,
+    done: journal.done.map((batch) => ({ ...batch, version: titles.get(batch.version) ?? batch.version })),
+    write: (batch) => {
+      journal.write({ ...batch, version: names.get(batch.version) ?? batch.version });
+    },
+  };
 }

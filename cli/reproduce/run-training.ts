@@ -96,7 +96,7 @@ export async function ensureTrained(
   for (const name of stale) await rm(join(path, name), { recursive: true });
   // What the run says of itself in its place is a part of what is said here.
   const quiet = { ...context, out: () => undefined };
-  const options = { adapter, warnings: [] };
+  const options = { adapter, warnings: [], isPart: true };
   try {
     const code = await withAdvice(path, () =>
       trainIn({ path, force: false, resume: begun }, run.config, options, quiet),

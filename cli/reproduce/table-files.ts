@@ -41,7 +41,7 @@ function markdownOf({ plan, cells, findings, environment }: TableResults): strin
     '## Each number',
     markdownTable(cellRows(plan, cells)),
     '## Notes',
-    footnotesOf(plan.table.name)
+    footnotesOf(plan)
       .map((note) => `- ${note}`)
       .join('\n'),
     '## Runs',
@@ -63,7 +63,7 @@ function pageOf({ plan, cells, findings, environment }: TableResults): string {
       ${htmlTable("Every accuracy beside the paper's.", cellRows(plan, cells))}
       <h2>Notes</h2>
       <ul>
-        ${footnotesOf(plan.table.name).map((note) => html`<li>${note}</li>`)}
+        ${footnotesOf(plan).map((note) => html`<li>${note}</li>`)}
       </ul>
       <h2>Runs</h2>
       ${htmlTable('The runs, and where each is.', runRows(plan))}
@@ -92,7 +92,7 @@ function jsonOf({ plan, cells, findings, environment }: TableResults): object {
     samples,
     cells,
     findings,
-    notes: footnotesOf(table.name),
+    notes: footnotesOf(plan),
     runs: rows.map(({ label, runs }) => ({ row: label, runs })),
     substitute: substitute ?? null,
     environment,

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   Trainer,
+  accuracyCurve,
   evaluate,
   fgsmAttack,
   pgdAttack,
   standardAT,
+  type AccuracyCurve,
   type Attack,
   type EvaluateOptions,
   type EvaluatedBatch,
@@ -313,5 +315,26 @@ describe('evaluate', () => {
     broken.fc.weight.copyFrom(tensor(new Float32Array(108).fill(NaN), { device, shape: [3, 36] }));
     await expect(evaluate(broken, test)).rejects.toThrow(/logits that are NaN; its weights are not usable/);
     broken.dispose();
+  });
+});
+
+describe('accuracyCurve', () => {
+  it('has the natural images at eps 0, for which there is no attack to make', async () => {
+    const attackAt = (eps: number): Attack => pgdAttack({ eps, stepSize: eps / 2, steps: 4 });
+    const curve = (values: number[]): Promise<AccuracyCurve> =>
+      accuracyCurve(net, test, { setting: 'eps', values, attackAt });
+    const { natural, attacks: results } = await run({ attacks: { wide: attackAt(0.4) } });
+    const [none, wide] = [natural.accuracy, results['wide']?.accuracy];
+    expect((await curve([0, 0.4])).points).toEqual([
+      { value: 0, accuracy: none },
+      { value: 0.4, accuracy: wide },
+    ]);
+    expect(wide?.count).toBeLessThan(none.count);
+    expect((await curve([0])).points).toEqual([{ value: 0, accuracy: none }]);
+  });
+
+  it('asks for the attack at 0 of any other setting', async () => {
+    const attackAt = (steps: number): Attack => pgdAttack({ eps: 0.1, stepSize: 0.05, steps });
+    await expect(accuracyCurve(net, test, { setting: 'steps', values: [0], attackAt })).rejects.toThrow(/steps is 0/);
   });
 });

@@ -18,7 +18,17 @@ import { augmentation } from '../../data/augmentation.js';
 import { Dataset } from '../../data/dataset.js';
 import { Loader } from '../../data/loader.js';
 import { ArgumentError, Generator, tensor, type Device } from '../../engine/index.js';
-import { Flatten, Linear, ReLU, Sequential, saveStateDict, updateBatchNorm, type Module } from '../../nn/index.js';
+import {
+  Flatten,
+  Linear,
+  RMSprop,
+  ReLU,
+  Sequential,
+  StepSchedule,
+  saveStateDict,
+  updateBatchNorm,
+  type Module,
+} from '../../nn/index.js';
 import { testDevice } from '../support/device.js';
 import { SmallNet, smallImages } from './small-images.js';
 
@@ -116,6 +126,40 @@ describe('clipped gradients', () => {
     expect(Math.hypot(...moved.flatMap((each) => [...each]))).toBeCloseTo(0.01, 5);
     const free = await train(perceptron(), changes);
     expect(free.records[0]?.metrics).not.toHaveProperty('gradientNorm');
+  });
+});
+
+describe('an optimiser that a function makes', () => {
+  const own: TrainerOptions['optimizer'] = (parameters, options) =>
+    new RMSprop(parameters, { ...options, alpha: 0.5, centered: true });
+
+  it('is what that of its name is, with the same options', async () => {
+    const changes = { weightDecay: 0.01, momentum: 0.5 };
+    const named = await train(perceptron(), { ...changes, optimizer: 'rmsprop' });
+    const made = await train(perceptron(), { ...changes, optimizer: (of, options) => new RMSprop(of, options) });
+    expect(made.values).toEqual(named.values);
+    expect((await train(perceptron(), { ...changes, optimizer: own })).values).not.toEqual(named.values);
+  });
+
+  it('goes by the schedule, has the average, and is in the checkpoint that a run goes on from', async () => {
+    const lr = new StepSchedule({ baseLr: 0.01, drops: [2] });
+    const changes = { lr, optimizer: own, average: { kind: 'ema', decay: 0.5 } as const };
+    const whole = await train(perceptron(), changes, {}, (trainer) => trainer.adoptAverage());
+    const first = perceptron();
+    const broken = new Trainer(settings(first, changes));
+    await broken.run({ until: 4 });
+    expect(broken.optimizer).toMatchObject({ alpha: 0.5, centered: true, momentum: 0.9, lr: 0.001 });
+    const checkpoint = decodeTrainingCheckpoint(encodeTrainingCheckpoint(await broken.checkpoint()), 'kept');
+    broken.dispose();
+    first.dispose();
+    const again = perceptron();
+    const trainer = new Trainer(settings(again, changes));
+    trainer.restore(checkpoint);
+    await trainer.run();
+    await trainer.adoptAverage();
+    expect(await valuesOf(again)).toEqual(whole.values);
+    trainer.dispose();
+    again.dispose();
   });
 });
 
@@ -258,6 +302,16 @@ describe('validation', () => {
     expect(await again.run()).toMatchObject({ steps: 9, stoppedEarly: true });
     again.dispose();
     net.dispose();
+  });
+
+  it('takes what a preset says of it, whose patience is null for never', async () => {
+    const plan = { samples: 30, every: 1, steps: 2, patience: null };
+    const changes = { steps: 9, lr: 0, validation: { ...plan, ...validation } };
+    const model = perceptron();
+    const trainer = new Trainer(settings(model, changes));
+    expect(await trainer.run()).toMatchObject({ steps: 9, stoppedEarly: false, best: { step: 3, since: 2 } });
+    trainer.dispose();
+    model.dispose();
   });
 
   it.each(['parameters', 'average'])('that is broken off is done by the run that goes on (%s)', async (which) => {

@@ -140,9 +140,7 @@ describe('a run that is taken up again', () => {
     second.restore(decodeTrainingCheckpoint(encodeTrainingCheckpoint(await first.checkpoint()), 'bytes'));
     const { warnings, stuckAtUniform } = await second.run({ onWarning: (warning) => warned[1]?.push(warning) });
     expect(warned[0]).toEqual([expect.stringContaining('training attack: ')]);
-    expect(warned[1]).toEqual([
-      expect.stringMatching(/is at the value of uniform predictions: .* after 20 of 30/),
-    ]);
+    expect(warned[1]).toEqual([expect.stringMatching(/is at the value of uniform predictions: .* after 20 of 30/)]);
     expect([warnings, stuckAtUniform]).toEqual([warned.flat(), true]);
     for (const each of [first, second, net]) each.dispose();
   });

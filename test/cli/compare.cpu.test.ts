@@ -2,6 +2,7 @@ import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { wilson } from '../../adversarial/statistics.js';
+import { readable, readableSettings } from '../../cli/readable.js';
 import { flattened } from '../../cli/compare/run-folder.js';
 import { filesUnder, inTemporaryFolder, run } from './run.js';
 
@@ -29,7 +30,7 @@ function lines({ steps = 3, accuracies = {}, total = 100 }: Made, name?: string)
   const of = name === undefined ? {} : { run: name };
   const training = Array.from({ length: steps }, (_, index) => ({
     ...of,
-    ...{ step: index + 1, epoch: 1, lr: 0.1, eps: 0.3, total: 3 - index, bce: 2, mi: 0.1, miMax: 2.3 },
+    ...{ step: index + 1, epoch: 1, lr: 0.1, eps: 0.3, total: 3 - index, bce: 2, mi: 0.1, miMax: 2.3, belowMax: 1 },
     ...{ naturalAccuracy: 0.5, adversarialAccuracy: 0.25, stepsPerSecond: 2 },
   }));
   const evaluation = Object.entries(accuracies).map(([version, count]) => ({
@@ -87,6 +88,7 @@ describe('bulwark compare', () => {
       'Total loss',
       'Boosted cross-entropy (nats)',
       'Mutual information (nats; larger is better)',
+      'belowMax',
       'Radius eps of the attack',
       'Learning rate',
     ]);
@@ -126,6 +128,36 @@ describe('bulwark compare', () => {
     expect(await readFile('runs/compare/compare.md', 'utf8')).toContain(
       '| objective.options.lambda | 0.4 | - | 0 | 0.4 |',
     );
+  });
+
+  it('lays beside a run its evaluation by what both have', async () => {
+    await writeRun('trained', { ...EVALUATED, eps: 8 / 255 });
+    const evaluated = async (folder: string, own: object): Promise<void> => {
+      const same = { dataset: 'mnist', samples: 100, norm: 'linf', eps: 8 / 255, attackOn: 'all', quantize: null };
+      await mkdir(folder);
+      const settings = { checkpoint: 'trained/model.safetensors', batchSize: 100, ...same, substitute: null, ...own };
+      await writeFile(`${folder}/config.json`, JSON.stringify(settings));
+      await writeFile(`${folder}/metrics.jsonl`, asText(lines({ ...EVALUATED, steps: 0 })));
+    };
+    const settings = async (...folders: string[]): Promise<string[]> => {
+      const { out, err } = await run(['compare', ...folders]);
+      const [table = ''] = out.split('\n\n');
+      return [...err.split('\n'), ...(out.includes('setting') ? table.split('\n').slice(2) : [])]
+        .filter((line) => line !== '')
+        .map((line) => line.replaceAll(/ {2,}/g, ' | '));
+    };
+    await evaluated('same', { sha256: 'a'.repeat(64) });
+    expect(await settings('trained', 'same')).toEqual([]);
+    const sha256 = 'b'.repeat(64);
+    await evaluated('other', { sha256, norm: 'l2', eps: 0.5, samples: 50, substitute: 'c'.repeat(64) });
+    expect(await settings('trained', 'other')).toEqual([
+      'warning: the runs have different radii eps, and were attacked within them: 8/255, 0.5',
+      'attack.eps | 8/255 | 0.5',
+      'norm | linf | l2',
+      'substitute | null | cccccccccccc',
+    ]);
+    expect(await settings('same', 'other')).toContain('sha256 | aaaaaaaaaaaa | bbbbbbbbbbbb');
+    expect(await settings('same', 'other')).toContain('evaluation.samples | 100 | 50');
   });
 
   it('takes a validated run for itself and for the model that was validated best', async () => {
@@ -223,5 +255,20 @@ describe('flattened', () => {
       'b.d.e': 'null',
       f: '[1,2]',
     });
+  });
+});
+
+describe('readable', () => {
+  it('shortens decimals that stand for themselves', () => {
+    expect(readable(`eps ${8 / 255}: 10 steps of ${1 / 3}, 0.031 and 0.0005.`)).toBe(
+      'eps 8/255: 10 steps of 0.3333, 0.031 and 0.0005.',
+    );
+    expect(readable(JSON.stringify([2 / 255, 1, 1.23456, 1.234567e-7]))).toBe('[2/255,1,1.235,1.235e-7]');
+    expect(readable('runs/eps-0.0313725/model-0.123456.pt')).toBe('runs/eps-0.0313725/model-0.123456.pt');
+  });
+
+  it('leaves settings that would look alike as they are', () => {
+    expect(readableSettings(['0.031372549', '0.3', 'd'.repeat(64)])).toEqual(['0.03137', '0.3', 'dddddddddddd']);
+    expect(readableSettings(['0.123451', '0.123452'])).toEqual(['0.123451', '0.123452']);
   });
 });

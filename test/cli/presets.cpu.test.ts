@@ -13,12 +13,10 @@ describe('bulwark presets', () => {
     expect(lines).toContainEqual(['original', 'cifar100', 'resnet18', 'mimae-at']);
     expect(lines.filter(([preset]) => preset === 'paper').map((row) => row.slice(1, 3))).toEqual([
       ['mnist', 'cnn4'],
-      ['fashion-mnist', 'cnn4'],
       ['cifar10', 'resnet18, wrn-34-10'],
       ['cifar100', 'resnet18'],
-      ['shapes32', 'resnet18, wrn-34-10'],
-      ['folder', 'resnet18, wrn-34-10'],
     ]);
+    expect(lines).toContainEqual(['paper', 'mnist', 'cnn4', 'standard-at, trades, mart, mimae-at']);
   });
 
   it('lists those of a dataset, a model, an objective', async () => {
@@ -74,9 +72,7 @@ describe('bulwark presets', () => {
       cw: 'attack cw-linf, norm linf, eps 0.031, stepSize 0.003, steps 30, start uniform, kappa 50',
     };
     expect(Object.fromEntries(Object.keys(rows).map((name) => [name, row(name)]))).toEqual(rows);
-    expect(out).toMatch(
-      /\n\nwarning: evaluation: attacks that cannot reach .*: pgd-l2\nwarning: evaluation pgd-l2: 20 steps/,
-    );
+    expect(out).toMatch(/\n\nwarning: evaluation: attacks that cannot reach .*: pgd-l2$/);
   });
 
   it('writes levels of bytes as fractions, and a step that follows eps as such', async () => {
@@ -86,7 +82,7 @@ describe('bulwark presets', () => {
     expect(out).toMatch(/^validation\.samples +1000$/m);
     expect(out).toMatch(/^validation\.patience +none$/m);
     expect((await run(['presets', 'recommended'])).out).toMatch(/^attack\.stepSize +eps \/ 4$/m);
-    expect((await run(['presets', 'original', '--objective', 'mma'])).out).toMatch(/cleanWeight +0\.333333$/m);
+    expect((await run(['presets', 'original', '--objective', 'mma'])).out).toMatch(/cleanWeight +0\.3333$/m);
   });
 
   it('has the same as JSON', async () => {

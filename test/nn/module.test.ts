@@ -126,6 +126,35 @@ describe('the parts of a module', () => {
   });
 });
 
+describe('a module as text', () => {
+  const text = [
+    'Net(',
+    '  scale: [1]',
+    '  (class_head): Sequential(',
+    '    (0): ReLU()',
+    '    (1): Linear(weight: [3, 4])',
+    '  )',
+    '  (conv1): Conv2d(weight: [2, 1, 3, 3], bias: [2])',
+    '  (bn1): BatchNorm2d(weight: [2], bias: [2])',
+    ')',
+  ].join('\n');
+
+  it('is the list of its modules, also after it is freed', () => {
+    const net = new Net();
+    expect(String(net)).toBe(text);
+    net.dispose();
+    expect(String(net)).toBe(text);
+    expect(String(new Sequential())).toBe('Sequential()');
+  });
+
+  it('is what Node.js prints', () => {
+    const net = new Net();
+    const custom = (net as unknown as Record<symbol, () => string>)[Symbol.for('nodejs.util.inspect.custom')];
+    expect(custom?.call(net)).toBe(text);
+    net.dispose();
+  });
+});
+
 describe('train and eval', () => {
   it('reach every module', () => {
     const net = new Net();

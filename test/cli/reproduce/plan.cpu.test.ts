@@ -316,7 +316,7 @@ describe('hashOf', () => {
 
 describe('footnotesOf', () => {
   it('has what is doubtful under the table that it is about', () => {
-    const notes = (name: TableName): string => footnotesOf(name).join('\n');
+    const notes = (name: TableName): string => footnotesOf(plan(name)).join('\n');
     expect(notes('table8')).toMatch(/0\.104 at most.*98\.83 by FGSM.*no lambda and beta for MNIST.*0\.06 at most/s);
     expect(notes('table5')).toMatch(/0\.06 at most.*5 points.*--pair-reduction mean/s);
     expect(notes('table9')).toMatch(/exceed the natural accuracy.*83\.31.*--substitute standard-at/s);
@@ -325,6 +325,19 @@ describe('footnotesOf', () => {
       if (paperTable(name).columns.includes('cw'))
         expect(notes(name), name).toContain('CW-inf: the paper does not say');
       expect(notes(name)).toContain('after the last epoch');
+    }
+  });
+
+  it('has nothing on rows that are not reproduced', () => {
+    const notes = (name: TableName, row: string): string => footnotesOf(plan(name, { only: [row] })).join('\n');
+    expect(notes('table8', 'trades')).not.toMatch(/MART's|lambda|MAE/);
+    expect(notes('table8', 'trades')).toMatch(/0\.104 at most.*PGD-L2.*CW-inf/s);
+    expect(notes('table8', 'mart')).toMatch(/MART's 98\.83/);
+    expect(notes('table8', 'mimae-at')).toMatch(/no lambda and beta for MNIST.*--pair-reduction mean/s);
+    expect(notes('table10', 'bce-mi')).not.toContain('MAE');
+    for (const name of TABLE_NAMES) {
+      const each = paperTable(name).rows.map((row) => footnotesOf(plan(name, { only: [row] })));
+      expect(new Set(each.flat()), name).toEqual(new Set(footnotesOf(plan(name))));
     }
   });
 });

@@ -102,6 +102,7 @@ describe('bulwark reproduce', () => {
     expect(printed(whole)).toHaveLength(2);
     const training = await session('halved', { until: '/8 steps' });
     expect(training.error).toBeInstanceOf(InterruptedError);
+    expect(training.err).toMatch(/interrupted after step \d of 8; the model was saved$/);
     const [name = ''] = await readdir('halved/runs');
     expect(await readdir(`halved/runs/${name}`)).toContain('checkpoint.safetensors');
     const evaluating = await session('halved', { until: ' images | ' });
@@ -111,9 +112,11 @@ describe('bulwark reproduce', () => {
       /what was done is kept: the same command goes on from there$/,
     );
     expect(await filesUnder(`halved/runs/${name}/evaluation-4`)).toEqual(['batches.jsonl']);
+    expect(evaluating.err).toMatch(/ images \| .* \| natural$/);
     const done = await session('halved');
     expect(done.code).toBe(0);
     expect(done.err).not.toContain(' steps | ');
+    expect(done.err).toMatch(/ images \| .* \| FGSM$/);
     expect(await cellsIn('halved')).toEqual(await cellsIn('whole'));
     expect(printed(done)).toEqual(printed(whole));
     expect(await filesUnder(`halved/runs/${name}/evaluation-4`)).toHaveLength(2);
