@@ -149,7 +149,7 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
     dataset: { ...config.dataset, ...dataset },
     validation: orNull(config.validation, validation, VALIDATION),
     augmentation:
-      augmentation === undefined ? config.augmentation : augmentation && { ...config.augmentation, ...augmentation },
+      augmentation === undefined ? config.augmentation : augmentation && partByPart(config.augmentation, augmentation),
     model: { ...config.model, ...model, options: own(config.model, model) },
     objective: { ...config.objective, ...objective, options: own(config.objective, objective) },
     attack: { ...config.attack, ...attack },
@@ -165,6 +165,14 @@ function patched(config: TrainConfig, patch: ConfigPatch): TrainConfig {
     checkpointEvery: checkpointEvery ?? config.checkpointEvery,
     seed: seed ?? config.seed,
   } as TrainConfig;
+}
+
+/** Parts that both have, put together. */
+function partByPart(before: object | null, after: object): object {
+  const parts = new Map<string, object>(Object.entries(before ?? {}));
+  for (const [name, part] of Object.entries(after) as [string, object][])
+    parts.set(name, { ...parts.get(name), ...part });
+  return Object.fromEntries(parts);
 }
 
 /** Something with options that go with its name. */

@@ -76,7 +76,14 @@ const DATA: readonly Setting[] = [
     }),
     'augmentation',
   ),
+  number(
+    '--crop-padding <pixels>',
+    'zeros around images that are cropped',
+    COUNT_OR_NONE,
+    'augmentation.padCropFlip.padding',
+  ),
   number('--cutout <pixels>', 'a square of this side is blotted out', COUNT, 'augmentation.cutout.size'),
+  number('--cutout-fill <value>', 'by this value of its pixels', PART, 'augmentation.cutout.fill'),
   number(
     '--color-jitter <strength>',
     'of brightness, contrast and saturation',
@@ -87,6 +94,9 @@ const DATA: readonly Setting[] = [
       },
     }),
     'augmentation.colorJitter',
+  ),
+  ...['brightness', 'contrast', 'saturation'].map((part) =>
+    number(`--${part} <strength>`, `of the color jitter, for itself`, FROM_ZERO, `augmentation.colorJitter.${part}`),
   ),
   number(
     '--validation <count>',
@@ -117,6 +127,13 @@ const MODEL: readonly Setting[] = [
   number('--width <factor>', 'multiplies the channels', WIDTH, 'model.options.width'),
   choice('--activation <name>', 'activation', 'relu or silu', ['relu', 'silu'], 'model.options.activation'),
   number('--dropout <part>', 'where the network has it', PART, 'model.options.dropout'),
+  choice(
+    '--stride-padding <name>',
+    'padding',
+    "symmetric, or same: TensorFlow's, of wrn",
+    ['symmetric', 'same'],
+    'model.options.padding',
+  ),
   choice('--init <name>', 'initialisation', CNN4_INITS.join(' or ') + ', of cnn4', CNN4_INITS, 'model.options.init'),
 ];
 

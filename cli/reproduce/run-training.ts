@@ -4,7 +4,7 @@ import { DivergenceError } from '../../adversarial/step-metrics.js';
 import { FormatError } from '../../engine/errors.js';
 import type { AdapterOptions } from '../../node/adapter.js';
 import { readMetrics } from '../../node/metrics.js';
-import { trainIn } from '../commands/train.js';
+import { trainIn } from '../train-run.js';
 import type { TrainConfig } from '../config.js';
 import type { Context } from '../context.js';
 import { EXIT, InterruptedError } from '../errors.js';

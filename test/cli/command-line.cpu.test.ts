@@ -312,6 +312,11 @@ describe('the options of bulwark train', () => {
       ...{ dataset: { name: 'cifar10', folder: 'files', subset: 9 }, validation: { samples: 50, patience: 2 } },
       ...{ seed: 4, evaluation: { samples: 0 } },
     });
+    const some = resolveConfig(
+      presetNamed('recommended', { dataset: 'cifar10' }),
+      patch('--crop-padding 2 --cutout 6'),
+    );
+    expect(some.augmentation).toEqual({ padCropFlip: { padding: 2, flip: true }, cutout: { size: 6 } });
     expect(patch('--augment crop-flip --cutout 8 --color-jitter 0.2')).toEqual({
       augmentation: {
         padCropFlip: { padding: 4, flip: true },
@@ -338,6 +343,44 @@ describe('the options of bulwark train', () => {
       model: { name: 'wrn-16-4', options: { activation: 'silu' } },
       objective: { options: { labelSmoothing: 0.1, pairing: 'mse', lambda: 0.25 } },
     });
+  });
+
+  it('reach every setting that a file can have', () => {
+    const leaves = (value: unknown, path = ''): string[] =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.entries(value).flatMap(([key, part]) => leaves(part, path === '' ? key : `${path}.${key}`))
+        : [path];
+    const everything = [
+      '--dataset cifar10 --data d --image-size 8 --subset 9 --validation 5 --validate-every 2 --validation-steps 3 --patience 4',
+      '--augment crop-flip --crop-padding 2 --cutout 8 --cutout-fill 0.5 --brightness 0.1 --contrast 0.2 --saturation 0.3',
+      '--model wrn-16-4 --width 1 --activation silu --dropout 0.1 --stride-padding same --objective trades',
+      '--steps 5 --epochs 6 --batch-size 7 --accumulate 2 --optimizer sgd --lr 1 --schedule step --drops 3 --gamma 1 --warmup 0.1',
+      '--momentum 0.5 --nesterov --weight-decay 1 --clip-norm 1 --awp 0.1 --awp-after 2',
+      '--eps 0.1 --attack-steps 2 --step-size 0.1 --attack-start none --ramp 0.2 --seed 1 --eval-samples 3 --checkpoint-every 4',
+    ];
+    const reached = new Set([
+      ...leaves(patch(`${everything.join(' ')} --ema 0.9`)),
+      ...leaves(patch('--swa 0.1 --init trades --decay 0.1 --peak 0.2 --min-lr 0.1')),
+    ]);
+    const paper = presetNamed('paper');
+    const choice = { dataset: 'cifar10', model: 'wrn-16-4' };
+    const cosine = {
+      training: { schedule: { name: 'cosine' as const }, average: { kind: 'swa' as const, start: 0.1 } },
+    };
+    const all = [
+      resolveConfig(presetNamed('recommended', choice), patch(everything.slice(0, 3).join(' '))),
+      resolveConfig(presetNamed('recommended', choice), patch(everything.slice(4).join(' '))),
+      resolveConfig(paper, patch('--schedule cyclic')),
+      resolveConfig(paper, cosine),
+      resolveConfig(paper, patch('--schedule trapezoid')),
+    ].flatMap((config) => leaves(config));
+    // What follows from the dataset or the version, what --validation 0 and the like take away, and what --set says.
+    const others =
+      /^(version|preset|model\.(classes|inChannels|imageSize)|validation|augmentation|objective\.options\..*)$/;
+    const unreached = all.filter(
+      (path) => !reached.has(path) && !others.test(path) && !/^training\.(average|perturbation)$/.test(path),
+    );
+    expect([...new Set(unreached)]).toEqual([]);
   });
 
   it('take what is there away', () => {
