@@ -83,7 +83,7 @@ const DATA: readonly Setting[] = [
     'augmentation.padCropFlip.padding',
   ),
   number('--cutout <pixels>', 'a square of this side is blotted out', COUNT, 'augmentation.cutout.size'),
-  number('--cutout-fill <value>', 'by this value of its pixels', PART, 'augmentation.cutout.fill'),
+  number('--cutout-fill <value>', 'what the square is filled with, 0 to 1', PART, 'augmentation.cutout.fill'),
   number(
     '--color-jitter <strength>',
     'of brightness, contrast and saturation',
@@ -96,7 +96,7 @@ const DATA: readonly Setting[] = [
     'augmentation.colorJitter',
   ),
   ...['brightness', 'contrast', 'saturation'].map((part) =>
-    number(`--${part} <strength>`, `of the color jitter, for itself`, FROM_ZERO, `augmentation.colorJitter.${part}`),
+    number(`--${part} <strength>`, 'of the color jitter alone', FROM_ZERO, `augmentation.colorJitter.${part}`),
   ),
   number(
     '--validation <count>',
@@ -109,14 +109,19 @@ const DATA: readonly Setting[] = [
   ),
   number(
     '--validate-every <epochs>',
-    'epochs between two validations, which there are then',
+    'epochs between two validations, on 1000 images unless told',
     COUNT,
     'validation.every',
   ),
-  number('--validation-steps <count>', 'PGD steps of a validation, which there is then', COUNT, 'validation.steps'),
+  number(
+    '--validation-steps <count>',
+    'PGD steps of a validation, on 1000 images unless told',
+    COUNT,
+    'validation.steps',
+  ),
   number(
     '--patience <count>',
-    'end after so many validations, which there are then, without a better one',
+    'end after so many validations without a better one, on 1000 images unless told',
     COUNT,
     'validation.patience',
   ),
