@@ -223,7 +223,8 @@ export class Trainer {
   }
 
   /**
-   * Goes on from a checkpoint of a run with the same model, dataset and options, with the bits that it would have had.
+   * Goes on from a checkpoint of a run with the same model, dataset and options, with the bits that it would have had. From then on the
+   * device goes by the checkpoint's choices of kernels alone, for whatever else is on it too.
    *
    * @throws StateDictError where the model or the optimiser is another one; ArgumentError for a step that is not one of the run's, another
    * number of generators, or another dataset

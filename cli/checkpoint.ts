@@ -12,7 +12,7 @@ import { stateDictOf } from '../nn/pytorch/state-dict-of.js';
 import { shown } from '../nn/pytorch/value.js';
 import { decodeSafetensors, encodeSafetensors, type SafetensorsFile } from '../nn/safetensors.js';
 import { saveStateDict } from '../nn/state-dict.js';
-import { readBytes, writeFileAtomic } from '../node/files.js';
+import { exists, readBytes, writeFileAtomic } from '../node/files.js';
 import { DATASETS, type DatasetName, type ModelConfig, type TrainConfig } from './config.js';
 import { readRunConfig } from './config-file.js';
 import { RUN_FILES } from './folders.js';
@@ -149,8 +149,17 @@ export async function imagesOf(
   // Where the run's settings cannot be read, all has to be said.
   const config = run === undefined ? undefined : await readRunConfig(run).catch(() => undefined);
   const own = config?.dataset.name === name ? config.dataset : { folder: null, imageSize: null };
-  const [folder, size] = [data ?? own.folder, imageSize ?? own.imageSize];
+  const folder = data ?? (run !== undefined && config?.dataset === own ? await imagesOfRun(run, config) : null);
+  const size = imageSize ?? own.imageSize;
   return { dataset: name, ...(folder !== null && { data: folder }), ...(size !== null && { imageSize: size }) };
+}
+
+/** Where the images of a run are; throws a `UsageError` where they have gone. */
+export async function imagesOfRun(run: string, { dataset: { folder } }: TrainConfig): Promise<string | null> {
+  if (folder === null || (await exists(folder))) return folder;
+  throw new UsageError(
+    `${run}: its images were in ${folder}, where there is nothing now; say by --data where they are`,
+  );
 }
 
 /** What images a model takes, for `loadDataset`. */

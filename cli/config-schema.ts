@@ -113,16 +113,14 @@ export function checkPatch(value: unknown): Checked<ConfigPatch & { readonly pre
 /** What is wrong with settings that are right one by one. */
 function mistakesBetween(value: unknown): string[] {
   const [objective, model] = ['objective', 'model'].map((part) => partAt(value, [part]));
-  const name = (of: unknown): string => String(partAt(of, ['name']));
+  const nameOf = (of: unknown): string[] => [partAt(of, ['name'])].filter((name) => typeof name === 'string');
   const options = (of: unknown): OptionValues => ({ ...(Object(partAt(of, ['options'])) as OptionValues) });
   const { steps, epochs } = Object(partAt(value, ['training'])) as { steps?: unknown; epochs?: unknown };
   return [
-    ...(partAt(objective, ['name']) === undefined
-      ? []
-      : mistakeOf('objective', () => objectiveNamed(name(objective), options(objective)))),
-    ...(partAt(model, ['name']) === undefined
-      ? []
-      : mistakeOf('model', () => withDefaults(name(model), modelEntry(name(model)).options, options(model)))),
+    ...nameOf(objective).flatMap((name) => mistakeOf('objective', () => objectiveNamed(name, options(objective)))),
+    ...nameOf(model).flatMap((name) =>
+      mistakeOf('model', () => withDefaults(name, modelEntry(name).options, options(model))),
+    ),
     ...((steps ?? null) !== null && (epochs ?? null) !== null
       ? ['training: has both steps and epochs; give one of them, to say how long to train']
       : []),
@@ -172,6 +170,8 @@ function sentences(schema: z.ZodType, issue: z.core.$ZodIssue, value: unknown): 
   if (issue.code !== 'unrecognized_keys') return [`${where === '' ? 'the whole' : where}: ${issue.message}`];
   const { keys: known, of } = keysAt(schema, issue.path, value);
   return issue.keys.map((key) => {
+    if (known.includes(key))
+      return `${[...issue.path, key].join('.')}: is not of the same kind as the settings beside it; give its name`;
     const nearest = nearestName(key, known);
     const guess =
       nearest === undefined

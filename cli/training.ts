@@ -62,7 +62,6 @@ export interface TrainingOutcome {
   /** Of the steps that were done in this call. */
   readonly records: readonly StepRecord[];
   readonly warnings: readonly string[];
-  readonly seconds: number;
 }
 
 /**
@@ -81,7 +80,6 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
     warnings.push(warning);
     progress.log(`warning: ${readable(warning)}`);
   };
-  const started = performance.now();
   try {
     for (;;) {
       const from = checkpoints && (await readTrainingCheckpoint(checkpoints.path));
@@ -89,7 +87,7 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
       if (checkpoints) await call.run.rewind(from?.step ?? 0);
       try {
         const done = await trainFrom(from, call, { progress, warn });
-        return { ...done, warnings, seconds: (performance.now() - started) / 1000 };
+        return { ...done, warnings };
       } catch (error) {
         if (!checkpoints || !(error instanceof DeviceLostError)) throw error;
         const step = (await readTrainingCheckpoint(checkpoints.path))?.step ?? 0;
@@ -112,7 +110,7 @@ async function trainFrom(
   from: TrainingCheckpoint | undefined,
   call: TrainingCall,
   { progress, warn }: Display,
-): Promise<Omit<TrainingOutcome, 'warnings' | 'seconds'>> {
+): Promise<Omit<TrainingOutcome, 'warnings'>> {
   const { context, config, device, run, name, checkpoints } = call;
   const model = buildModel(config.model, device.device, config.seed);
   const trainer = makeTrainer(model, call);

@@ -26,6 +26,7 @@ import { EVALUATION_SAMPLES, resolveConfig } from '../resolve-config.js';
 export interface Options {
   readonly preset?: PresetName;
   readonly config?: string;
+  readonly data?: string;
   readonly checkpointEvery?: number;
   readonly resume?: string;
   readonly out?: string;
@@ -331,18 +332,23 @@ export function patchOf(command: Command): ConfigPatch {
   return patch;
 }
 
+/** Options, the value with which there is none of what they say, and the options that would say more of it. */
+const IDLE: readonly (readonly [option: string, none: string | number, others: readonly string[]])[] = [
+  ['validation', 0, ['validateEvery', 'validationSteps', 'patience']],
+  ['awp', 0, ['awpAfter']],
+  ['augment', 'none', ['cropPadding', 'cutout', 'cutoutFill', 'colorJitter', 'brightness', 'contrast', 'saturation']],
+];
+
 /** Throws a `UsageError` for options of which one leaves nothing for the other to do. */
 function checkTogether(given: ReadonlyMap<string, unknown>): void {
   if (given.has('ema') && given.has('swa'))
     throw new UsageError('--ema and --swa: a run ends with one average; give one of them');
-  const none = (option: string): boolean => given.get(option) === 0;
-  const idle = none('validation') ? ['validateEvery', 'validationSteps', 'patience'] : none('awp') ? ['awpAfter'] : [];
-  const other = idle.find((name) => given.has(name));
-  if (other === undefined) return;
-  const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  throw new UsageError(
-    `--${flag}: there is nothing to do for it with --${none('validation') ? 'validation' : 'awp'} 0`,
-  );
+  for (const [option, none, others] of IDLE) {
+    const other = given.get(option) === none ? others.find((name) => given.has(name)) : undefined;
+    if (other === undefined) continue;
+    const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new UsageError(`--${flag}: there is nothing to do for it with --${option} ${none}`);
+  }
 }
 
 function nested(path: readonly string[], value: unknown): Record<string, unknown> {

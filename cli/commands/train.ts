@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { PRESET_NAMES, presetNamed, type PresetName } from '../../adversarial/preset-named.js';
+import { imagesOfRun } from '../checkpoint.js';
 import { readConfigFile, readRunConfig } from '../config-file.js';
 import { ignoredSettings, type ConfigPatch } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
@@ -50,7 +51,7 @@ export function addTrainCommand(program: Command, run: RunCommand): void {
 }
 
 /** Options that say how a run goes on, not what it is. */
-const WITH_RESUME: ReadonlySet<string> = new Set(['resume', 'adapter', 'debug', 'checkpointEvery']);
+const WITH_RESUME: ReadonlySet<string> = new Set(['resume', 'adapter', 'debug', 'data', 'checkpointEvery']);
 
 /** Throws a `UsageError` where `--resume` is given with an option that the run has already. */
 function checkAlone(command: Command): void {
@@ -72,8 +73,8 @@ async function train(options: Options, given: ConfigPatch, context: Context): Pr
   const doubts = preset.warnings.map((warning) => `preset ${preset.name}: ${warning}`);
   const warnings = [...doubts, ...ignoredSettings(config.objective, given.attack)];
   const asked = {
-    evaluation: (given.evaluation ?? file.evaluation)?.samples !== undefined,
-    validation: (given.validation ?? file.validation)?.samples !== undefined,
+    evaluation: (given.evaluation?.samples ?? file.evaluation?.samples) !== undefined,
+    validation: (given.validation?.samples ?? file.validation?.samples) !== undefined,
   };
   return trainIn(place, config, { ...options, warnings, asked }, context);
 }
@@ -84,10 +85,10 @@ function presetIn(name = 'recommended'): PresetName {
 
 /** `bulwark train --resume`; returns the exit code. */
 async function resume(folder: string, options: Options, context: Context): Promise<number> {
-  const config = {
-    ...(await readRunConfig(folder)),
-    ...(options.checkpointEvery && { checkpointEvery: options.checkpointEvery }),
-  };
+  const saved = await readRunConfig(folder);
+  const { checkpointEvery = saved.checkpointEvery, data } = options;
+  const images = data ?? (await imagesOfRun(folder, saved));
+  const config = { ...saved, checkpointEvery, dataset: { ...saved.dataset, folder: images } };
   const names = await readdir(folder);
   if (names.includes(RUN_FILES.report) && !names.includes(RUN_FILES.checkpoint)) {
     throw new UsageError(

@@ -67,7 +67,18 @@ export function doubtsOf(runs: readonly ComparedRun[]): string[] {
   const totals = new Set(runs.flatMap(({ accuracies }) => Object.values(accuracies).map(({ total }) => total)));
   const data = new Set(runs.flatMap(({ settings }) => settings['dataset.name'] ?? []));
   const radii = new Set(runs.flatMap(({ settings }) => settings['attack.eps'] ?? []));
+  const strange = versionsOf(runs).filter(
+    (version) => new Set(runs.flatMap(({ attacks }) => attacks[version] ?? [])).size > 1,
+  );
+  const sets = new Set(
+    runs.flatMap(({ attacks }) => ('worst case' in attacks ? Object.keys(attacks).sort().join() : [])),
+  );
   return [
+    // Of other radii the attacks are others too, which is told below.
+    ...(strange.length > 0 && radii.size < 2
+      ? [`not the same attack in every run, but of other settings: ${strange.join(', ')}`]
+      : []),
+    ...(sets.size > 1 ? ['the worst cases are those over different attacks'] : []),
     ...(totals.size > 1 ? [`the runs were evaluated on different numbers of images: ${[...totals].join(', ')}`] : []),
     ...(data.size > 1 ? [`the runs are of different datasets: ${[...data].join(', ')}`] : []),
     ...(radii.size > 1

@@ -18,6 +18,8 @@ export interface ComparedRun {
   readonly history: readonly HistoryStep[];
   /** By version of the images: natural, each attack, worst case; none of a run that was not evaluated. */
   readonly accuracies: Readonly<Record<string, Proportion>>;
+  /** The settings of each attack as JSON, by the same names. */
+  readonly attacks: Readonly<Record<string, string>>;
   /** What there is to say of how far it has come, in a few words. */
   readonly state: string;
 }
@@ -105,6 +107,7 @@ function runOf({
     settings: kind === 'evaluation' ? settingsOfEvaluation(config) : { ...flattened(config), ...AFTER_TRAINING },
     history,
     accuracies,
+    attacks: Object.fromEntries(records.flatMap(attackIn)),
     state: stateOf(history, accuracies, unfinished),
   };
 }
@@ -122,6 +125,25 @@ function accuracyIn(record: MetricsRecord, where: string): [string, Proportion][
   }
 }
 
+/** What a line of an evaluation says of the accuracy, and not of the attack. */
+const OF_ACCURACY: ReadonlySet<string> = new Set([
+  'run',
+  'evaluation',
+  'accuracy',
+  'value',
+  'low',
+  'high',
+  'count',
+  'total',
+]);
+
+/** An attack of an evaluation, and its settings as JSON. */
+function attackIn(record: MetricsRecord): [string, string][] {
+  const { evaluation } = record;
+  if (typeof evaluation !== 'string') return [];
+  return [[evaluation, JSON.stringify(Object.entries(record).filter(([name]) => !OF_ACCURACY.has(name)))]];
+}
+
 function stateOf(history: readonly HistoryStep[], accuracies: ComparedRun['accuracies'], unfinished: boolean): string {
   const steps = history.length === 0 ? [] : [`${history.at(-1)?.step ?? 0} steps`];
   const evaluated = Object.keys(accuracies).length > 0;
@@ -130,7 +152,7 @@ function stateOf(history: readonly HistoryStep[], accuracies: ComparedRun['accur
   );
 }
 
-/** How the accuracies after training are measured, by what evaluations call it. */
+/** How the accuracies after training are measured, by what evaluations call it; the norm is that of the radius. */
 const AFTER_TRAINING = { norm: 'linf', attackOn: 'all', quantize: 'null', substitute: 'null' };
 
 /** Where training runs have the settings that evaluations have too; a run is evaluated at the radius that it was trained with. */

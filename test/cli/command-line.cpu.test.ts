@@ -102,6 +102,8 @@ describe('mistakes on the command line', () => {
     ['train --steps 1 --epochs 1', /--steps and --epochs: give one of them/],
     ['train --ema 0.9 --swa 0.5', /--ema and --swa: a run ends with one average; give one of them/],
     ['train --patience 3 --validation 0', /--patience: there is nothing to do for it with --validation 0/],
+    ['train --validation 0 --awp 0 --awp-after 3', /--awp-after: there is nothing to do for it with --awp 0/],
+    ['train --augment none --cutout 8', /--cutout: there is nothing to do for it with --augment none/],
     ['train --awp-after 3 --awp 0', /--awp-after: there is nothing to do for it with --awp 0/],
     [
       'train --drops 5',
@@ -462,6 +464,11 @@ describe('configuration files', () => {
         ].join('.*; '),
       ),
     ],
+    [
+      { training: { schedule: { minLr: 0, drops: [1] } } },
+      /training\.schedule\.minLr: is not of the same kind as the settings beside it; give its name$/,
+    ],
+    [{ objective: { name: 5 } }, /json: objective\.name: [^;]*$/],
     [{ objective: { name: 'trade' } }, /objective: unknown objective 'trade' \(did you mean trades\?\)/],
   ])('%j is refused, with all that is wrong with it', async (contents, message) => {
     await writeFile('settings.json', typeof contents === 'string' ? contents : JSON.stringify(contents));

@@ -52,6 +52,21 @@ async function writeRun(folder: string, made: Made = {}): Promise<void> {
 const EVALUATED = { accuracies: { natural: 90, 'worst case': 40, 'pgd-20': 41 } };
 
 describe('bulwark compare', () => {
+  it('warns of attacks that only have the same name, and of worst cases over others', async () => {
+    await writeRun('a', EVALUATED);
+    await writeRun('b', EVALUATED);
+    const lines = await readFile('b/metrics.jsonl', 'utf8');
+    await writeFile(
+      'b/metrics.jsonl',
+      lines.replace('"evaluation":"pgd-20"', '"evaluation":"pgd-20","stepSize":0.005'),
+    );
+    await appendFile('b/metrics.jsonl', asText([{ evaluation: 'cw', count: 40, total: 100 }]));
+    expect((await run(['compare', 'a', 'b'])).err.split('\n')).toEqual([
+      'warning: not the same attack in every run, but of other settings: pgd-20',
+      'warning: the worst cases are those over different attacks',
+    ]);
+  });
+
   it('prints the settings that differ and the accuracies with their intervals', async () => {
     await writeRun('runs/a', EVALUATED);
     await writeRun('runs/b', { ...EVALUATED, lambda: 0.6, accuracies: { natural: 80, fgsm: 50 } });

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readMetrics } from '../../node/metrics.js';
 import { filesUnder, inTemporaryFolder, run, writeTinyMnist, type CommandResult } from './run.js';
@@ -114,6 +114,29 @@ describe('bulwark train --resume', () => {
     // Its own configuration is a file of settings too.
     expect((await run(['train', '--config', 'whole/config.json', '--out', 'again'])).code).toBe(0);
     expect(await model('again')).toEqual(await model('whole'));
+  });
+
+  it('finds images that have moved where it is told that they are', async () => {
+    const args = [...TINY, '--steps', '12', '--eval-samples', '10'];
+    expect((await run([...args, '--out', 'whole'])).code).toBe(0);
+    expect((await runUntil('/12 steps', [...args, '--out', 'halved'])).code).toBe(130);
+    await rename('data', 'moved');
+    for (const command of [
+      ['train', '--resume', 'halved'],
+      ['evaluate', 'whole'],
+    ]) {
+      const { code, err } = await run(command);
+      expect([code, err]).toEqual([
+        2,
+        expect.stringMatching(
+          /^error: (halved|whole): its images were in .*data, where there is nothing now; say by --data/,
+        ),
+      ]);
+    }
+    expect((await run(['train', '--resume', 'halved', '--data', 'moved'])).code).toBe(0);
+    expect(await model('halved')).toEqual(await model('whole'));
+    const evaluated = await run(['evaluate', 'whole', '--data', 'moved', '--attacks', 'natural', '--samples', '10']);
+    expect(evaluated.code).toBe(0);
   });
 
   it('refuses other settings, what is complete, and what is no run or a broken one', async () => {
