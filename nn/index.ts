@@ -27,9 +27,8 @@ export { PreActNet, type PreActLayout, type PreActOptions } from './models/pre-a
 export { PreActResNet, preactResnet18, type PreActResNetOptions } from './models/preact-resnet.js';
 export { MODELS, modelEntry, modelNamed, type ModelEntry, type ModelSource } from './models/registry.js';
 export { ResNet, resnet18, resnet50, type ResNetBlock, type ResNetOptions } from './models/resnet.js';
-export type { ResidualOptions } from './models/residual.js';
+export type { ResidualOptions, StridePadding } from './models/residual.js';
 export { WideResNet, wrn, type WideResNetOptions } from './models/wrn.js';
-export type { StridePadding } from './models/residual.js';
 export {
   NORMALIZATION_KEYS,
   describeModel,

@@ -208,8 +208,15 @@ export abstract class Module {
    *     )
    */
   toString(): string {
+    return this.#text(new Set());
+  }
+
+  /** The text of {@link toString}, with three dots for what was printed already: modules may be in several places. */
+  #text(printed: Set<Module>): string {
+    if (printed.has(this)) return `${this.constructor.name}(...)`;
+    printed.add(this);
     const own = [...this.#parameters].map(([name, { shape }]) => `${name}: ${formatShape(shape)}`);
-    const inner = [...this.children()].map(([name, child]) => `(${name}): ${child.toString()}`);
+    const inner = [...this.children()].map(([name, child]) => `(${name}): ${child.#text(printed)}`);
     const text =
       inner.length > 0 ? `\n${[...own, ...inner].join('\n')}`.replaceAll('\n', '\n  ') + '\n' : own.join(', ');
     return `${this.constructor.name}(${text})`;

@@ -125,13 +125,13 @@ export const MODELS: readonly ModelEntry[] = [
   wide(16, 4),
 ];
 
-/** Beyond what has been published; a file can ask for any name. */
-const [DEEPEST, WIDEST] = [1000, 100];
+/** Beyond what has been published; a file can ask for any name, and a network of such a size takes its time. */
+const [DEEPEST, WIDEST, LARGEST] = [1000, 100, 4000];
 
 /**
  * What there is to say of the model of a name, such as 'resnet18' or 'wrn-34-10'.
  *
- * @throws ArgumentError with the nearest name for an unknown one, and for a `wrn-D-W` far deeper or wider than any
+ * @throws ArgumentError with the nearest name for an unknown one, and for a `wrn-D-W` that cannot be, or is far larger than any
  */
 export function modelEntry(name: string): ModelEntry {
   const known = MODELS.find((candidate) => candidate.name === name);
@@ -139,9 +139,10 @@ export function modelEntry(name: string): ModelEntry {
   const [, ...sizes] = /^wrn-(\d+)-(\d+)$/.exec(name) ?? [];
   const [depth, widen] = sizes.map(Number);
   if (depth !== undefined && widen !== undefined) {
-    if (depth <= DEEPEST && widen <= WIDEST) return wide(depth, widen);
+    const isOne = depth >= 10 && depth % 6 === 4 && widen >= 1;
+    if (isOne && depth <= DEEPEST && widen <= WIDEST && depth * widen <= LARGEST) return wide(depth, widen);
     throw new ArgumentError(
-      `model '${name}': there are wrn-D-W of depths D up to ${DEEPEST}, and widenings W up to ${WIDEST}`,
+      `model '${name}': there are wrn-D-W of depths D = 6 n + 4 from 10 to ${DEEPEST}, and widenings W from 1 to ${WIDEST}, D W up to ${LARGEST}`,
     );
   }
   const names = MODELS.map((candidate) => candidate.name);

@@ -16,8 +16,8 @@ interface Target {
 /** A model, as far as its names, shapes and types: every `Module` is one. */
 export interface NamedShapes {
   stateDict(): ReadonlyMap<string, Target>;
-  /** That of a `WideResNet`. */
-  readonly padding?: unknown;
+  /** Its parts, itself among them: a `WideResNet` says how it pads. */
+  modules?(): Iterable<object>;
 }
 
 /** Values by name, as `stateDictOf` and `decodeSafetensors` give them. */
@@ -95,26 +95,32 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
   // Names stay as they are where two would become the same.
   const unwrapped = [targets, entries].every(areDistinct) ? withoutWrappers : (name: string) => name;
   const byPlain = new Map([...targets.keys()].map((name) => [unwrapped(name), name]));
-  const isDeepMinds = areDeepMinds(entries.keys()) && !areDeepMinds(targets.keys());
+  const names = [...entries.keys()].map(unwrapped);
+  const prefix = options.prefix === undefined ? undefined : prefixIn(names, unwrapped, options.prefix);
+  const asked = names.filter((name) => name.startsWith(prefix ?? ''));
+  const isDeepMinds = areDeepMinds(asked) && new Set(names.map(fromDeepMinds)).size === names.length;
   const plain = (name: string): string => (isDeepMinds ? fromDeepMinds(unwrapped(name)) : unwrapped(name));
-  const place = placeOf([...entries.keys()].map(plain), byPlain, withDot(unwrapped, options.prefix));
-  if (isDeepMinds && model.padding === 'symmetric') {
-    throw new ArgumentError(
-      "mapKeys: the state has the names of DeepMind's code, whose convolutions of stride 2 pad at the right and bottom alone: make the " +
-        "model with padding 'same' (--set padding=same of bulwark convert), and with activation 'silu' where it was trained so",
-    );
-  }
+  const place = placeOf([...entries.keys()].map(plain), byPlain, prefix);
 
   const given = new Map<string, SafetensorsTensor>();
+  const mapped: string[] = [];
   const others = new Map<string, SafetensorsTensor>();
   for (const [name, tensor] of entries) {
     const own = plain(name);
     const target = own.startsWith(place.prefix) ? byPlain.get(own.slice(place.prefix.length)) : undefined;
-    if (target === undefined) others.set(name, tensor);
-    else given.set(target, isInteger(targets.get(target)) && COUNTER.test(target) ? asCounter(tensor) : tensor);
+    if (target === undefined) {
+      others.set(name, tensor);
+    } else {
+      mapped.push(name);
+      given.set(target, isInteger(targets.get(target)) && COUNTER.test(target) ? asCounter(tensor) : tensor);
+    }
   }
   const isOutside = (name: string): boolean => place.isOutside(plain(name));
-  const { constants, ignored, unexpected } = sorted(others, targets, { prefix: place.prefix, plain, isOutside });
+  const { constants, ignored, unexpected } = sorted(others, targets, mapped, {
+    prefix: place.prefix,
+    plain,
+    isOutside,
+  });
   const absent = [...targets.keys()].filter((name) => !given.has(name));
   const supplied = absent.filter((name) => COUNTER.test(name));
   const missing = absent.filter((name) => !COUNTER.test(name));
@@ -126,6 +132,7 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
   if (missing.length + unexpected.length + mismatched.length > 0) {
     throw new StateDictError('mapKeys', { missing, unexpected }, mismatched);
   }
+  if (isDeepMinds) checkDeepMinds(model, given);
   for (const name of supplied) given.set(name, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) });
   return {
     tensors: Object.fromEntries(given),
@@ -145,22 +152,44 @@ function areDistinct(named: ReadonlyMap<string, unknown>): boolean {
   return new Set([...named.keys()].map(withoutWrappers)).size === named.size;
 }
 
-/** A prefix as names have it: without wrappers, and with a dot at its end. */
-function withDot(unwrapped: (name: string) => string, prefix: string | undefined): string | undefined {
-  if (prefix === undefined || prefix === '') return prefix;
-  return unwrapped(prefix.endsWith('.') ? prefix : `${prefix}.`);
+/** A prefix as names have it: without wrappers, and with the dot at its end that may be left out. */
+function prefixIn(names: readonly string[], unwrapped: (name: string) => string, asked: string): string {
+  const found = [`${asked}.`, asked].map(unwrapped).find((prefix) => names.some((name) => name.startsWith(prefix)));
+  if (found !== undefined && asked !== '') return found;
+  if (asked === '') return asked;
+  throw new ArgumentError(`mapKeys: the state has no name that begins with the prefix '${shown(asked)}'`);
+}
+
+/** The first convolution of a `WideResNet`, itself in whatever. */
+const STEM = /^(?!.*\bblock\d).*\bconv1\.weight$/;
+
+/** Throws an `ArgumentError` where a model that has the names of DeepMind's networks would compute another function than theirs. */
+function checkDeepMinds(model: NamedShapes, given: ReadonlyMap<string, SafetensorsTensor>): void {
+  const pads = [...(model.modules?.() ?? [])].map((part) => ('padding' in part ? part.padding : undefined));
+  if (pads.includes('symmetric')) {
+    throw new ArgumentError(
+      "mapKeys: the state has the names of DeepMind's code, whose convolutions of stride 2 pad at the right and bottom alone: make the " +
+        "model with padding 'same' (--set padding=same of bulwark convert), and with activation 'silu' where it was trained so",
+    );
+  }
+  const stem = [...given].find(([name]) => STEM.test(name))?.[1];
+  if (stem?.shape[1] === 1) {
+    throw new ArgumentError(
+      "mapKeys: DeepMind's networks for grey images take them with zeros around them, as 32 x 32, which no model here does",
+    );
+  }
 }
 
 function isInteger(target: Target | undefined): boolean {
   return target?.dtype !== undefined && !isFloat(target.dtype);
 }
 
-/** A counter of batches as integers where averaging has made it floats of whole numbers; any other as it is. */
+/** A counter of batches as integers where averaging has made it floats: batch norm with a momentum does not ask for it. */
 function asCounter(tensor: SafetensorsTensor): SafetensorsTensor {
   if (!FLOATS.has(tensor.dtype)) return tensor;
   const values = Array.from(tensor.dtype === 'F64' ? tensor.data : floatsOf(tensor));
-  if (!values.every(Number.isSafeInteger)) return tensor;
-  return { dtype: 'I64', shape: tensor.shape, data: BigInt64Array.from(values, BigInt) };
+  if (!values.every(Number.isFinite)) return tensor;
+  return { dtype: 'I64', shape: tensor.shape, data: BigInt64Array.from(values, (value) => BigInt(Math.round(value))) };
 }
 
 /** How a value does not fit; undefined where it does. */
@@ -191,9 +220,6 @@ function placeOf(names: readonly string[], targets: ReadonlyMap<string, string>,
   const given = new Set(names);
   const whole = [...counts.keys()].filter((prefix) => needed.every((name) => given.has(prefix + name)));
   if (asked !== undefined) {
-    if (!names.some((name) => name.startsWith(asked))) {
-      throw new ArgumentError(`mapKeys: the state has no name that begins with the prefix '${asked}'`);
-    }
     const deeper = whole.filter((prefix) => prefix.length > asked.length);
     const isOutside = (name: string): boolean =>
       !name.startsWith(asked) || deeper.some((prefix) => name.startsWith(prefix));
@@ -225,10 +251,21 @@ interface Sorted {
 function sorted(
   others: ReadonlyMap<string, SafetensorsTensor>,
   targets: ReadonlyMap<string, unknown>,
+  given: Iterable<string>,
   place: Place & { readonly plain: (name: string) => string },
 ): Sorted {
   const usesSubBlock = [...targets.keys()].some((name) => SUB_BLOCK.test(name));
-  const found = normalizationIn(others, (name) => sharedParts(place.plain(name), place.prefix));
+  const names = [...others.keys(), ...given].map(place.plain);
+  const found = normalizationIn(
+    others,
+    (name) => sharedParts(place.plain(name), place.prefix),
+    (parent) => {
+      const own = place.plain(parent);
+      // Of a layer that is nothing else, or of the network that it stands in.
+      const isLayer = own !== '' && names.filter((name) => name.startsWith(own)).length <= 2;
+      return place.prefix.startsWith(isLayer ? own.replace(/[^.]*\.$/, '') : own);
+    },
+  );
   const reasonOf = (name: string): string | undefined => {
     if (found?.names.includes(name)) return 'constants of a normalisation before the network';
     if (place.isOutside(name)) return 'outside the prefix';
@@ -263,10 +300,11 @@ function sharedParts(a: string, b: string): number {
   return differs < 0 ? first.length : differs;
 }
 
-/** The pair of constants per channel among some tensors that is nearest; the first of those that are as near. */
+/** The pair of constants per channel before the network that is nearest; the first of those that are as near. */
 function normalizationIn(
   tensors: ReadonlyMap<string, SafetensorsTensor>,
   nearness: (name: string) => number,
+  isBefore: (parent: string) => boolean,
 ): { readonly names: readonly string[]; readonly constants: NormalizationConstants } | undefined {
   const nearest = [...tensors].sort(([a], [b]) => nearness(b) - nearness(a));
   for (const [name, tensor] of nearest) {
@@ -275,7 +313,8 @@ function normalizationIn(
       const other = parent === undefined ? undefined : tensors.get(parent + second);
       const [mean, std] = [perChannel(tensor), other && perChannel(other)];
       const isPair = mean && std && mean.length === std.length && std.every((value) => value > 0);
-      if (isPair) return { names: [name, `${parent}${second}`], constants: { mean, std } };
+      if (isPair && parent !== undefined && isBefore(parent))
+        return { names: [name, `${parent}${second}`], constants: { mean, std } };
     }
   }
   return undefined;

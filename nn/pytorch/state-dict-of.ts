@@ -9,15 +9,16 @@ export interface StateDictOfOptions {
   readonly key?: string | undefined;
 }
 
-/** How many dicts deep a state dict is looked for. */
+/** How many dicts deep a state dict is looked for, and under keys of how many characters. */
 const MAX_DEPTH = 3;
+const MAX_KEY = 1000;
 
 /**
  * The state dict in a checkpoint: a dict that holds tensors under texts and nothing else. It may be the whole file, or stand under a
  * key such as `state_dict`, `model_state_dict`, `model`, `net` or `ema`.
  *
- * @throws FormatError where there is none, or two under the same key; ArgumentError naming the keys where there are several and `key` does not say which, or
- * where `key` is not one of them
+ * @throws FormatError where there is none, or two under the same key; ArgumentError naming the keys where there are several and `key` does
+ * not say which, or where `key` is not one of them
  */
 export function stateDictOf(
   { name, value }: PyTorchCheckpoint,
@@ -25,7 +26,7 @@ export function stateDictOf(
 ): ReadonlyMap<string, SafetensorsTensor> {
   const found = new Map<string, ReadonlyMap<string, SafetensorsTensor>>();
   collect(value, '', { file: name, found, seen: new Set() });
-  const names = [...found.keys()].map((path) => `'${shown(path)}'`).join(', ');
+  const names = listed([...found.keys()].map((path) => `'${shown(path)}'`));
   if (key !== undefined) {
     const chosen = found.get(key);
     if (chosen) return chosen;
@@ -61,7 +62,8 @@ function collect(value: PyTorchValue, path: string, collected: Collected, depth 
     collected.found.set(path, tensors);
   } else if (depth < MAX_DEPTH) {
     for (const [key, inner] of value) {
-      if (typeof key === 'string') collect(inner, path === '' ? key : `${path}.${key}`, collected, depth + 1);
+      if (typeof key === 'string' && key.length <= MAX_KEY)
+        collect(inner, path === '' ? key : `${path}.${key}`, collected, depth + 1);
     }
   }
 }
@@ -80,6 +82,11 @@ const LISTED = 8;
 function described(value: PyTorchValue): string {
   if (!isDict(value)) return isTensor(value) ? 'a single tensor' : 'no dict';
   const keys = [...value.keys()].map((key) => (typeof key === 'string' ? `'${shown(key)}'` : 'a key that is no text'));
+  return `a dict of ${listed(keys) || 'nothing'}`;
+}
+
+/** The first of some keys, and how many more there are. */
+function listed(keys: readonly string[]): string {
   const rest = keys.length - LISTED;
-  return `a dict of ${keys.slice(0, LISTED).join(', ') || 'nothing'}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return `${keys.slice(0, LISTED).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

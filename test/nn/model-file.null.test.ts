@@ -46,8 +46,14 @@ describe('a description', () => {
 
   const cnn4 = (more: Readonly<Record<string, string>>) => ({ model: 'cnn4', ...more });
   it.each([
-    ['a depth', { model: 'wrn-60004-1' }, /^m\.st: model 'wrn-60004-1': there are wrn-D-W of depths D up to 1000, /],
-    ['a widening', { model: 'wrn-34-99999999999' }, / D up to 1000, and widenings W up to 100$/],
+    [
+      'a depth',
+      { model: 'wrn-60004-1' },
+      /^m\.st: model 'wrn-60004-1': there are wrn-D-W of depths D = 6 n \+ 4 from 10 to 1000, /,
+    ],
+    ['a widening', { model: 'wrn-34-99999999999' }, / widenings W from 1 to 100, D W up to 4000$/],
+    ['a size in all', { model: 'wrn-1000-8' }, /D W up to 4000$/],
+    ['a depth that cannot be', { model: 'wrn-35-10' }, /depths D = 6 n \+ 4/],
     [
       'classes',
       cnn4({ classes: '1e9' }),

@@ -117,10 +117,10 @@ describe('modelNamed', () => {
     expect(shapes(model)).toEqual(shapes(same));
     expect(modelEntry('wrn-22-2')).toMatchObject({ name: 'wrn-22-2', imageShape: [3, 32, 32] });
     expect(() => modelNamed('wrn-30-2', { device })).toThrow(
-      'wrn: depth is 30; expected 6 n + 4 for n blocks a stage: 10, 16, 22, 28, 34, ...',
+      "model 'wrn-30-2': there are wrn-D-W of depths D = 6 n + 4 from 10 to 1000",
     );
-    expect(() => modelNamed('wrn-4-2', { device })).toThrow(/wrn: depth is 4/);
-    expect(() => modelNamed('wrn-10-0', { device })).toThrow(/wrn: widen is 0/);
+    expect(() => modelNamed('wrn-4-2', { device })).toThrow(/depths D = 6 n \+ 4 from 10/);
+    expect(() => modelNamed('wrn-10-0', { device })).toThrow(/widenings W from 1/);
   });
 
   it('gives the 4-convolution network its initialisation and image size', () => {

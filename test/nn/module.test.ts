@@ -145,6 +145,16 @@ describe('a module as text', () => {
     net.dispose();
     expect(String(net)).toBe(text);
     expect(String(new Sequential())).toBe('Sequential()');
+    // One that is in several places, or within itself.
+    const shared = new Sequential();
+    expect(String(new Sequential(shared, shared))).toBe('Sequential(\n  (0): Sequential()\n  (1): Sequential(...)\n)');
+    class Knot extends Module {
+      readonly parent = this;
+      forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    expect(String(new Knot())).toContain('(parent): Knot(...)');
   });
 
   it('is what Node.js prints', () => {

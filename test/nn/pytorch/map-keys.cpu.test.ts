@@ -156,6 +156,7 @@ describe('mapKeys', () => {
     ['module.ema.', 'module.', 'module.'],
     ['model.ema.', 'model.', 'model'],
     ['model.', 'attacker.model.', 'attacker.model'],
+    ['student_', 'ema_', 'ema_'],
   ])('takes the copy that is asked for, and leaves out the other: beside %s, %s by %s', (first, second, prefix) => {
     const state = twice(first, second);
     const { tensors, ignored } = mapKeys(state, model, { prefix });
@@ -174,12 +175,20 @@ describe('mapKeys', () => {
     const found = (prefix: string) => mapKeys(state, model, { prefix }).normalization;
     expect(found('model.')).toEqual({ mean: [0.5], std: [1] });
     expect(found('attacker.model.')).toEqual({ mean: [0.25], std: [2] });
+    // Of the other network, as a layer before it or its own: not this one's.
+    for (const layer of ['student.0.', 'student.']) {
+      const pair = { [`${layer}mean`]: constant(0.5), [`${layer}std`]: constant(1) };
+      const { normalization, ignored } = mapKeys(twice('student.1.', 'teacher.', pair), model, { prefix: 'teacher' });
+      expect(normalization).toBeUndefined();
+      expect(ignored).toContainEqual({ name: `${layer}mean`, reason: 'outside the prefix' });
+    }
   });
 
   it('refuses names under the prefix that the model has not, and a prefix that nothing has', () => {
     const state = twice('student.', 'ema.', { 'ema.extra': floats([1]) });
     expect(() => mapKeys(state, model, { prefix: 'ema' })).toThrow(/\n {2}unexpected ema\.extra$/);
-    expect(() => mapKeys(state, model, { prefix: 'emma' })).toThrow(/no name that begins with the prefix 'emma\.'/);
+    expect(() => mapKeys(state, model, { prefix: 'emma' })).toThrow(/no name that begins with the prefix 'emma'/);
+    expect(() => mapKeys(state, model, { prefix: '\x1b[2J' })).toThrow(/the prefix '\?\[2J'/);
   });
 
   const typed = {
@@ -196,6 +205,7 @@ describe('mapKeys', () => {
     ['F32', { dtype: 'F32', shape: [], data: Float32Array.of(391) }],
     ['F64', { dtype: 'F64', shape: [], data: Float64Array.of(391) }],
     ['F16', { dtype: 'F16', shape: [], data: Uint16Array.of(0x5e1c) }],
+    ['F32, not whole', { dtype: 'F32', shape: [], data: Float32Array.of(390.5) }],
   ] as const)('makes integers of counters that averaging made floats: %s', (_, counter) => {
     const { tensors } = mapKeys(stateOf(undefined, { [COUNTER]: counter }), typed);
     expect(tensors[COUNTER]).toEqual({ dtype: 'I64', shape: [], data: BigInt64Array.of(391n) });
@@ -203,7 +213,7 @@ describe('mapKeys', () => {
 
   it('lists types that do not fit', () => {
     const state = stateOf(undefined, {
-      [COUNTER]: floats([], 390.5),
+      [COUNTER]: floats([], NaN),
       'fc.weight': { dtype: 'I64', shape: [3, 2], data: new BigInt64Array(6) },
     });
     const mismatched = (): unknown => {

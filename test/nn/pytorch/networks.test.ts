@@ -4,13 +4,18 @@ import {
   Cnn4,
   cnn4,
   mapKeys,
+  Sequential,
+  StateDictError,
   normalized,
+  preactResnet18,
   readPyTorch,
   resnet18,
+  saveStateDict,
   stateDictOf,
   wrn,
   type Module,
 } from '../../../nn/index.js';
+import type { SafetensorsTensor } from '../../../nn/safetensors.js';
 import { testDevice } from '../../support/device.js';
 import { expectGolden, goldenTolerance } from '../../support/golden.js';
 import { EXPECTED, fixture, type ExpectedLogits } from './made-files.js';
@@ -57,6 +62,44 @@ describe('a network that PyTorch saved', () => {
   });
 
   describe("under the names of DeepMind's code", () => {
+    it('is not looked for outside the prefix, nor where two names would become one', async () => {
+      const model = wrn({ depth: 10, widen: 1, width: 1 / 8, device });
+      const own = await saveStateDict(model);
+      const named = (prefix: string) => Object.entries(own).map(([name, value]) => [prefix + name, value] as const);
+      const beside = new Map([...named('student.'), ['teacher.layer.0.block.0.conv_0.weight', own['conv1.weight']]] as [
+        string,
+        SafetensorsTensor,
+      ][]);
+      expect(mapKeys(beside, model, { prefix: 'student' }).layout).toBeUndefined();
+      const both = new Map([...named(''), ['layer.0.block.0.conv_0.weight', own['conv1.weight']]] as [
+        string,
+        SafetensorsTensor,
+      ][]);
+      expect(() => mapKeys(both, model)).toThrow(/unexpected layer\.0\.block\.0\.conv_0\.weight/);
+      model.dispose();
+    });
+
+    it('of grey images, which they pad, is refused', async () => {
+      const model = wrn({ depth: 10, widen: 1, width: 1 / 8, inChannels: 1, padding: 'same', device });
+      const names = { conv1: 'init_conv', bn1: 'batchnorm', fc: 'logits' } as const;
+      const own = Object.entries(await saveStateDict(model)).map(([name, value]) => [
+        name
+          .replace(/^(conv1|bn1|fc)\b/, (part) => names[part as keyof typeof names])
+          .replace(
+            /^block(\d)\.layer\.(\d)\./,
+            (_, stage: string, block: string) => `layer.${Number(stage) - 1}.block.${block}.`,
+          )
+          .replace(/\.bn([12])\./, (_, part: string) => `.batchnorm_${Number(part) - 1}.`)
+          .replace(/\.conv([12])\./, (_, part: string) => `.conv_${Number(part) - 1}.`)
+          .replace('.convShortcut.', '.shortcut.'),
+        value,
+      ]);
+      const state = Object.fromEntries(own) as Record<string, SafetensorsTensor>;
+      expect(Object.keys(state)).toContain('layer.0.block.0.conv_0.weight');
+      expect(() => mapKeys(state, model)).toThrow(/networks for grey images take them with zeros around them/);
+      model.dispose();
+    });
+
     const expected = JSON.parse(new TextDecoder().decode(fixture('deepmind.json'))) as ExpectedLogits;
     const state = async () => stateDictOf(await readPyTorch(fixture('deepmind.pt'), 'deepmind.pt'));
     const small = { depth: 16, widen: 2, width: 1 / 8 } as const;
@@ -76,6 +119,11 @@ describe('a network that PyTorch saved', () => {
       const padding = /the names of DeepMind's code, .* with padding 'same' \(--set padding=same of bulwark convert\)/;
       const values = await state();
       expect(() => mapKeys(values, model)).toThrow(padding);
+      // Also within something else; where the names do not fit, that is what is told.
+      expect(() => mapKeys(values, new Sequential(model))).toThrow(padding);
+      const other = preactResnet18({ device, width: 1 / 32 });
+      expect(() => mapKeys(values, other)).toThrow(StateDictError);
+      other.dispose();
       model.dispose();
     });
   });

@@ -398,6 +398,12 @@ describe('stateDictOf', () => {
     );
   });
 
+  it('lists the first of many, and does not look under keys without end', () => {
+    const many = new Map(Array.from({ length: 10 }, (_, index) => [`net${index}`, new Map(state)] as const));
+    expect(() => of(many)).toThrow(/say which by its key: 'net0', .*, 'net7' and 2 more$/);
+    expect(of(new Map([['x'.repeat(1001), new Map(state)], ['model', state]]))).toEqual(state); // prettier-ignore
+  });
+
   it('refuses two that their keys do not tell apart', () => {
     const two = new Map<PyTorchValue, PyTorchValue>([['a.b', state], ['a', new Map([['b', new Map(state)]])]]); // prettier-ignore
     expect(() => of(two)).toThrow(FormatError);
