@@ -49,13 +49,13 @@ const BUDGETS = {
     entry: "export { Device, Generator, cnn4, fgsm, loadTensors, pgd, readModelBlob } from './dist/index.js'",
   },
   'all of engine, nn and adversarial': {
-    limit: 124 * 1024,
+    limit: 125 * 1024,
     entry: ['engine', 'nn', 'adversarial'].map((each) => `export * from './dist/${each}/index.js';`).join(''),
   },
 };
 
 /** The one file holds everything, what is otherwise loaded on demand included. */
-const ONE_FILE_LIMIT = 156 * 1024;
+const ONE_FILE_LIMIT = 157 * 1024;
 
 async function checkSize() {
   const measured = Object.entries(BUDGETS).map(async ([name, { limit, entry }]) =>

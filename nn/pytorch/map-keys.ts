@@ -261,9 +261,10 @@ function sorted(
     (name) => sharedParts(place.plain(name), place.prefix),
     (parent) => {
       const own = place.plain(parent);
-      // Of a layer that is nothing else, or of the network that it stands in.
+      // A pair is a layer, beside what it is before, or it stands among the network's own: either way the network has to be this one.
       const isLayer = own !== '' && names.filter((name) => name.startsWith(own)).length <= 2;
-      return place.prefix.startsWith(isLayer ? own.replace(/[^.]*\.$/, '') : own);
+      const before = isLayer ? own.replace(/[^.]*\.$/, '') : own;
+      return place.prefix.startsWith(before) || (before.startsWith(place.prefix) && !place.isOutside(parent));
     },
   );
   const reasonOf = (name: string): string | undefined => {
