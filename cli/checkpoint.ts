@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
 import { extname, join } from 'node:path';
 import { readdir, stat } from 'node:fs/promises';
+import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
 import { ArgumentError, BulwarkError, FormatError } from '../engine/errors.js';
 import { withDefaults } from '../engine/named-options.js';
-import { modelDescriptionOf, modelMetadata, modelOfFile, type KnownModel, type ModelFile } from '../nn/model-file.js';
+import {
+  modelDescriptionOf,
+  modelMetadata,
+  modelOfFile,
+  type KnownModel,
+  type ModelFile,
+  type ModelTask,
+} from '../nn/model-file.js';
 import { modelEntry, modelNamed, seededSource } from '../nn/models/registry.js';
 import type { Module } from '../nn/module.js';
 import { isPyTorch, readPyTorch } from '../nn/pytorch/read.js';
@@ -15,6 +23,8 @@ import { saveStateDict } from '../nn/state-dict.js';
 import { exists, readBytes, writeFileAtomic } from '../node/files.js';
 import { DATASETS, type DatasetName, type ModelConfig, type TrainConfig } from './config.js';
 import { readRunConfig } from './config-file.js';
+import type { Context } from './context.js';
+import { loadDataset } from './datasets.js';
 import { RUN_FILES } from './folders.js';
 import { UsageError, asUsage } from './errors.js';
 import { SHAPES } from './resolve-config.js';
@@ -97,11 +107,7 @@ async function modelOf(folder: string): Promise<string> {
  *
  * @throws UsageError where neither says which model, or the model does not have the options; FormatError where the metadata make no sense
  */
-export function modelConfigOf(
-  checkpoint: Checkpoint,
-  known: KnownModel,
-  usual?: Parameters<typeof modelDescriptionOf>[2],
-): ModelConfig {
+export function modelConfigOf(checkpoint: Checkpoint, known: KnownModel, usual?: ModelTask): ModelConfig {
   const { path, metadata } = checkpoint;
   const { options } = known;
   const name = known.model ?? metadata['model'];
@@ -148,9 +154,9 @@ export async function imagesOf(
   const name = dataset ?? DATASETS.find((each) => each === metadata['dataset']) ?? 'mnist';
   // Where the run's settings cannot be read, all has to be said.
   const config = run === undefined ? undefined : await readRunConfig(run).catch(() => undefined);
-  const own = config?.dataset.name === name ? config.dataset : { folder: null, imageSize: null };
-  const folder = data ?? (run !== undefined && config?.dataset === own ? await imagesOfRun(run, config) : null);
-  const size = imageSize ?? own.imageSize;
+  const own = config?.dataset.name === name ? config : undefined;
+  const folder = data ?? (run !== undefined && own ? await imagesOfRun(run, own) : null);
+  const size = imageSize ?? own?.dataset.imageSize ?? null;
   return { dataset: name, ...(folder !== null && { data: folder }), ...(size !== null && { imageSize: size }) };
 }
 
@@ -162,12 +168,21 @@ export async function imagesOfRun(run: string, { dataset: { folder } }: TrainCon
   );
 }
 
-/** What images a model takes, for `loadDataset`. */
-export function modelInput({ inChannels, imageSize }: ModelConfig): {
-  readonly shape: readonly number[];
-  readonly by: string;
-} {
-  return { shape: [inChannels, imageSize, imageSize], by: 'the model takes' };
+/** The first test images that a model is looked at on: so many, or where nobody said, `usual` or all that there are. */
+export async function loadTestImages(
+  { dataset, data, imageSize }: ImageOptions & { readonly dataset: DatasetName },
+  model: ModelConfig,
+  {
+    samples,
+    usual,
+    context,
+  }: { readonly samples: number | undefined; readonly usual: number; readonly context: Context },
+): Promise<Dataset> {
+  return loadDataset(dataset, 'test', {
+    ...{ folder: data, imageSize, option: '--samples', context },
+    ...{ count: samples ?? usual, atMost: samples === undefined },
+    expected: { shape: [model.inChannels, model.imageSize, model.imageSize], by: 'the model takes' },
+  });
 }
 
 /** The radius that a checkpoint was trained for; undefined where it does not say. */

@@ -53,8 +53,7 @@ export async function loadDataset(name: DatasetName, split: Split, loading: Load
   }
   const dataset = await LOADERS[name](split, folder, loading);
   if (expected) checkShape(dataset, expected, name);
-  if (count === undefined) return dataset;
-  if (count > dataset.size && atMost) return dataset;
+  if (count === undefined || (atMost && count > dataset.size)) return dataset;
   if (count > dataset.size) {
     throw new UsageError(`${option}: ${dataset.name} has ${dataset.size} examples, not ${count}; ask for fewer`);
   }

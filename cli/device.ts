@@ -2,7 +2,7 @@ import type { Device } from '../engine/device.js';
 import { createDevice } from '../node/init.js';
 import '../engine/ops/methods.js';
 import { requestGpuAdapter, type AdapterChoice, type AdapterOptions } from '../node/adapter.js';
-import { BulwarkError, type DeviceLostError } from '../engine/errors.js';
+import { BulwarkError, DeviceLostError } from '../engine/errors.js';
 
 /** A device and how it was chosen. */
 export interface OpenedDevice {
@@ -17,7 +17,7 @@ export async function openDevice(adapter: AdapterOptions['adapter']): Promise<Op
 }
 
 /** How many devices a run may lose. */
-export const MOST_LOSSES = 3;
+const MOST_LOSSES = 3;
 
 /** The device of a long run, in whose place a new one can be had when the driver loses it. */
 export class RunDevice implements Disposable {
@@ -45,14 +45,29 @@ export class RunDevice implements Disposable {
   }
 
   /**
-   * Puts a new device of the same adapter in the place of the lost one; gives the number of losses so far. Throws the loss itself where there
-   * were {@link MOST_LOSSES} before.
+   * Does some work, and where the device is lost in it, does it again on a new one of the same adapter, until there were
+   * {@link MOST_LOSSES} losses in all: the next one is thrown.
+   *
+   * @param options.from from where the work then goes on, in words
+   * @param options.warn is told of each loss
    */
-  async renew(loss: DeviceLostError): Promise<number> {
-    if (this.#losses === MOST_LOSSES) throw loss;
-    this.device.destroy();
-    this.#opened = await openComputingDevice(this.#adapter);
-    return ++this.#losses;
+  async surviving<T>(
+    work: (again: boolean) => Promise<T>,
+    { from, warn }: { readonly from: () => Promise<string> | string; readonly warn: (warning: string) => void },
+  ): Promise<T> {
+    for (let again = false; ; again = true) {
+      try {
+        return await work(again);
+      } catch (error) {
+        if (!(error instanceof DeviceLostError)) throw error;
+        const place = await from();
+        if (this.#losses === MOST_LOSSES) throw error;
+        this.device.destroy();
+        this.#opened = await openComputingDevice(this.#adapter);
+        this.#losses++;
+        warn(`${error.message}; going on ${place} on a new device (loss ${this.#losses} of ${MOST_LOSSES})`);
+      }
+    }
   }
 
   [Symbol.dispose](): void {

@@ -86,6 +86,11 @@ export function named(flags: string, what: string, text: string, known: readonly
   return new Option(flags, text).argParser(nameOption(what, known)).default(usual);
 }
 
+/** An option's flag by the name that Commander gives it: `--image-size` of imageSize. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
 /** `--seed`. */
 export const seedOption = (): Option =>
   numeric('--seed <integer>', 'same seed, same adapter, same bits', { least: 0, integer: true }, 0);

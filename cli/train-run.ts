@@ -4,12 +4,11 @@ import type { Attack } from '../adversarial/attacks/attack.js';
 import type { Evaluation } from '../adversarial/evaluation-tally.js';
 import { PRESET_NAMES, presetNamed } from '../adversarial/preset-named.js';
 import { standardAttacks } from '../adversarial/presets.js';
-import { DeviceLostError } from '../engine/errors.js';
 import type { AdapterOptions } from '../node/adapter.js';
 import { loadModel, readCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { withShapeOf, type TrainConfig } from './config.js';
 import type { Context } from './context.js';
-import { MOST_LOSSES, RunDevice } from './device.js';
+import { RunDevice } from './device.js';
 import { EXIT } from './errors.js';
 import { accuracyTable, runEvaluation, type EvaluationCall } from './evaluating.js';
 import { RUN_FILES, inRunFolder, type OpenRun, type Place } from './folders.js';
@@ -59,32 +58,25 @@ export async function trainIn(
     const inFolder = (name: string): string => join(run.path, name);
     const checkpoints = { path: inFolder(RUN_FILES.checkpoint), every: config.checkpointEvery };
     const data = { dataset: training, validation, best: inFolder(RUN_FILES.best) };
-    const work = async (resumed: boolean): Promise<Done> => {
+    const resume = place.resume ?? false;
+    const work = async (again: boolean): Promise<Done> => {
       const outcome = await runTraining({ context, config, device, run, checkpoints, ...data });
       await saveCheckpoint(inFolder(RUN_FILES.model), outcome.model, config);
-      return { outcome, evaluations: await evaluated({ context, config, run, outcome, test, resumed }) };
+      return {
+        outcome,
+        evaluations: await evaluated({ context, config, run, outcome, test, resumed: resume || again }),
+      };
     };
-    const done = await work(place.resume ?? false).catch((error: unknown) => workAnew(error, device, work, context));
+    // Training survives by itself; where the trained model is saved or evaluated, the last checkpoint is of the last step.
+    const done = await device.surviving(work, {
+      from: () => 'with the evaluation',
+      warn: (warning) => context.err(`warning: ${warning}`),
+    });
     const history = await readHistory(inFolder(RUN_FILES.metrics));
     const report = await writeReport(run.path, reportOf({ config, device, history, ...done }));
     if (!context.signal.aborted) await rm(checkpoints.path, { force: true });
     return conclude(context, { ...done, report, folder: options.isPart ? undefined : run.path });
   });
-}
-
-/** Goes on with a run whose device was lost while the trained model was saved or evaluated: the last checkpoint is of its last step. */
-async function workAnew(
-  error: unknown,
-  device: RunDevice,
-  work: (resumed: boolean) => Promise<Done>,
-  context: Context,
-): Promise<Done> {
-  if (!(error instanceof DeviceLostError)) throw error;
-  const loss = await device.renew(error);
-  context.err(
-    `warning: ${error.message}; going on with the evaluation on a new device (loss ${loss} of ${MOST_LOSSES})`,
-  );
-  return work(true).catch((again: unknown) => workAnew(again, device, work, context));
 }
 
 interface EvaluatedCall extends Pick<TrainingData, 'test'> {

@@ -11,7 +11,6 @@ import {
 } from '../adversarial/training-checkpoint.js';
 import type { Dataset } from '../data/dataset.js';
 import type { Device } from '../engine/device.js';
-import { DeviceLostError } from '../engine/errors.js';
 import type { Module } from '../nn/module.js';
 import { fileError } from '../node/file-error.js';
 import { writeFileAtomic } from '../node/files.js';
@@ -19,7 +18,7 @@ import { pgdOf } from './attack-list.js';
 import { buildModel, saveCheckpoint } from './checkpoint.js';
 import { makeSchedule, type TrainConfig } from './config.js';
 import type { Context } from './context.js';
-import { MOST_LOSSES, type RunDevice } from './device.js';
+import type { RunDevice } from './device.js';
 import { asUsage } from './errors.js';
 import type { OpenRun } from './folders.js';
 import { stepLine } from './history.js';
@@ -81,20 +80,16 @@ export async function runTraining(call: TrainingCall): Promise<TrainingOutcome> 
     progress.log(`warning: ${readable(warning)}`);
   };
   try {
-    for (;;) {
-      const from = checkpoints && (await readTrainingCheckpoint(checkpoints.path));
+    if (!checkpoints) return { ...(await trainFrom(undefined, call, { progress, warn })), warnings };
+    const { path } = checkpoints;
+    const work = async (): Promise<Omit<TrainingOutcome, 'warnings'>> => {
+      const from = await readTrainingCheckpoint(path);
       // Steps that were logged and come again; a run with checkpoints has its metrics to itself.
-      if (checkpoints) await call.run.rewind(from?.step ?? 0);
-      try {
-        const done = await trainFrom(from, call, { progress, warn });
-        return { ...done, warnings };
-      } catch (error) {
-        if (!checkpoints || !(error instanceof DeviceLostError)) throw error;
-        const step = (await readTrainingCheckpoint(checkpoints.path))?.step ?? 0;
-        const loss = await device.renew(error);
-        warn(`${error.message}; going on after step ${step} on a new device (loss ${loss} of ${MOST_LOSSES})`);
-      }
-    }
+      await call.run.rewind(from?.step ?? 0);
+      return trainFrom(from, call, { progress, warn });
+    };
+    const from = async (): Promise<string> => `after step ${(await readTrainingCheckpoint(path))?.step ?? 0}`;
+    return { ...(await device.surviving(work, { from, warn })), warnings };
   } finally {
     progress.stop();
   }
@@ -218,7 +213,7 @@ export function makeTrainer(
                 dataset: images,
                 attack: pgdOf({ eps: attack.eps, norm: 'linf', steps: validation.steps, restarts: 1 }),
                 every: validation.every,
-                patience: validation.patience ?? undefined,
+                patience: validation.patience,
               }
             : undefined,
         seed: config.seed,

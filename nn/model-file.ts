@@ -47,7 +47,7 @@ export function modelMetadata({
 }
 
 /** What a model is for. */
-interface ModelTask {
+export interface ModelTask {
   readonly classes?: number | undefined;
   readonly inChannels?: number | undefined;
   readonly imageSize?: number | undefined;

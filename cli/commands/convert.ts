@@ -20,7 +20,7 @@ import type { ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { openDevice } from '../device.js';
 import { EXIT, UsageError, asUsage } from '../errors.js';
-import { COUNT, WIDTH, modelOption, numeric, settingOption } from '../options.js';
+import { COUNT, WIDTH, flagOf, modelOption, numeric, settingOption } from '../options.js';
 
 /** Options that say something of a model. */
 interface ModelOptions {
@@ -198,8 +198,7 @@ const ABOUT_MODELS = ['prefix', 'width', 'classes', 'channels', 'imageSize', 'se
 function convertUnnamed({ path, tensors, metadata }: Checkpoint, options: Options): Converted {
   const useless = ABOUT_MODELS.find((name) => options[name] !== undefined);
   if (useless !== undefined) {
-    const flag = useless === 'imageSize' ? 'image-size' : useless;
-    throw new UsageError(`--${flag}: says something of a model; say which by --model`);
+    throw new UsageError(`${flagOf(useless)}: says something of a model; say which by --model`);
   }
   const names = Object.keys(tensors).map((name) => [name, withoutWrappers(name)] as const);
   const isDistinct = new Set(names.map(([, plain]) => plain)).size === names.length;

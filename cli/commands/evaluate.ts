@@ -14,16 +14,15 @@ import {
   epsOf,
   imagesOf,
   loadModel,
+  loadTestImages,
   modelConfigOf,
   modelConfigOn,
-  modelInput,
   readCheckpoint,
   type Checkpoint,
 } from '../checkpoint.js';
 import { DATASETS, type DatasetName, type ModelConfig } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
 import { CURVE_SETTINGS, curveOption, planCurve, runCurves, type CurveRequest } from '../curves.js';
-import { loadDataset } from '../datasets.js';
 import { openComputingDevice, type OpenedDevice } from '../device.js';
 import { EXIT, InterruptedError, UsageError } from '../errors.js';
 import { accuracyTable, runEvaluation } from '../evaluating.js';
@@ -143,13 +142,7 @@ export async function evaluate(path: string, options: Options, context: Context)
   const attacks = attacksNamed(options.attacks, { eps, norm, quantize: options.quantize });
   const curves = curve.map((request) => planCurve(request, { eps, norm }));
   const history = checkpoint.run === undefined ? [] : await readHistory(join(checkpoint.run, RUN_FILES.metrics));
-  const { samples = SAMPLES } = options;
-  const loading = {
-    ...{ folder: images.data, imageSize: images.imageSize, option: '--samples', context },
-    ...{ count: samples, atMost: options.samples === undefined },
-    expected: modelInput(model),
-  };
-  const dataset = await loadDataset(images.dataset, 'test', loading);
+  const dataset = await loadTestImages(images, model, { samples: options.samples, usual: SAMPLES, context });
   const opened = await openComputingDevice(options.adapter);
   try {
     context.err(`adapter ${opened.choice.kind}: ${opened.choice.driver}`);

@@ -4,10 +4,17 @@ import { sanity, type SanityReport } from '../../adversarial/sanity.js';
 import { describeModel } from '../../nn/model-file.js';
 import { writeFileAtomic } from '../../node/files.js';
 import type { AdapterOptions } from '../../node/adapter.js';
-import { epsOf, imagesOf, loadModel, modelConfigOf, modelConfigOn, modelInput, readCheckpoint } from '../checkpoint.js';
+import {
+  epsOf,
+  imagesOf,
+  loadModel,
+  loadTestImages,
+  modelConfigOf,
+  modelConfigOn,
+  readCheckpoint,
+} from '../checkpoint.js';
 import { DATASETS, type DatasetName } from '../config.js';
 import type { Context, RunCommand } from '../context.js';
-import { loadDataset } from '../datasets.js';
 import { openComputingDevice } from '../device.js';
 import { EXIT, InterruptedError, UsageError } from '../errors.js';
 import { RUN_FILES, chooseFolder, inRunFolder } from '../folders.js';
@@ -98,13 +105,8 @@ export async function checkSanity(path: string, options: Options, context: Conte
   const config = modelConfigOn(checkpoint, { ...options, ...images });
   const other = options.substitute === undefined ? undefined : await readCheckpoint(options.substitute);
   const eps = options.eps ?? epsOf(checkpoint) ?? 0.3;
-  const { samples: count = SAMPLES, batchSize, seed, queries } = options;
-  const loading = {
-    ...{ folder: images.data, imageSize: images.imageSize, option: '--samples', context },
-    ...{ count, atMost: options.samples === undefined },
-    expected: modelInput(config),
-  };
-  const dataset = await loadDataset(images.dataset, 'test', loading);
+  const { batchSize, seed, queries } = options;
+  const dataset = await loadTestImages(images, config, { samples: options.samples, usual: SAMPLES, context });
   const samples = dataset.size;
   const opened = await openComputingDevice(options.adapter);
   try {

@@ -12,6 +12,7 @@ import {
   EPS,
   WIDTH,
   dataOption,
+  flagOf,
   imageSizeOption,
   modelOption,
   named,
@@ -346,8 +347,7 @@ function checkTogether(given: ReadonlyMap<string, unknown>): void {
   for (const [option, none, others] of IDLE) {
     const other = given.get(option) === none ? others.find((name) => given.has(name)) : undefined;
     if (other === undefined) continue;
-    const flag = other.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new UsageError(`--${flag}: there is nothing to do for it with --${option} ${none}`);
+    throw new UsageError(`${flagOf(other)}: there is nothing to do for it with --${option} ${none}`);
   }
 }
 

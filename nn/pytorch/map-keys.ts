@@ -103,20 +103,15 @@ export function mapKeys(state: NamedValues, model: NamedShapes, options: MapKeys
   const place = placeOf([...entries.keys()].map(plain), byPlain, prefix);
 
   const given = new Map<string, SafetensorsTensor>();
-  const mapped: string[] = [];
   const others = new Map<string, SafetensorsTensor>();
   for (const [name, tensor] of entries) {
     const own = plain(name);
     const target = own.startsWith(place.prefix) ? byPlain.get(own.slice(place.prefix.length)) : undefined;
-    if (target === undefined) {
-      others.set(name, tensor);
-    } else {
-      mapped.push(name);
-      given.set(target, isInteger(targets.get(target)) && COUNTER.test(target) ? asCounter(tensor) : tensor);
-    }
+    if (target === undefined) others.set(name, tensor);
+    else given.set(target, isInteger(targets.get(target)) && COUNTER.test(target) ? asCounter(tensor) : tensor);
   }
   const isOutside = (name: string): boolean => place.isOutside(plain(name));
-  const { constants, ignored, unexpected } = sorted(others, targets, mapped, {
+  const { constants, ignored, unexpected } = sorted(others, targets, [...entries.keys()].map(plain), {
     prefix: place.prefix,
     plain,
     isOutside,
@@ -154,9 +149,9 @@ function areDistinct(named: ReadonlyMap<string, unknown>): boolean {
 
 /** A prefix as names have it: without wrappers, and with the dot at its end that may be left out. */
 function prefixIn(names: readonly string[], unwrapped: (name: string) => string, asked: string): string {
-  const found = [`${asked}.`, asked].map(unwrapped).find((prefix) => names.some((name) => name.startsWith(prefix)));
-  if (found !== undefined && asked !== '') return found;
   if (asked === '') return asked;
+  const found = [`${asked}.`, asked].map(unwrapped).find((prefix) => names.some((name) => name.startsWith(prefix)));
+  if (found !== undefined) return found;
   throw new ArgumentError(`mapKeys: the state has no name that begins with the prefix '${shown(asked)}'`);
 }
 
@@ -247,15 +242,14 @@ interface Sorted {
   readonly unexpected: readonly string[];
 }
 
-/** Sorts what the model has no names for. */
+/** Sorts what the model has no names for; `names` are all of the state's, in plain. */
 function sorted(
   others: ReadonlyMap<string, SafetensorsTensor>,
   targets: ReadonlyMap<string, unknown>,
-  given: Iterable<string>,
+  names: readonly string[],
   place: Place & { readonly plain: (name: string) => string },
 ): Sorted {
   const usesSubBlock = [...targets.keys()].some((name) => SUB_BLOCK.test(name));
-  const names = [...others.keys(), ...given].map(place.plain);
   const found = normalizationIn(
     others,
     (name) => sharedParts(place.plain(name), place.prefix),

@@ -20,6 +20,7 @@ import {
   readTensors,
   saveStateDict,
 } from '../../nn/index.js';
+import { INSPECT } from '../../engine/tensor.js';
 import { ownDevice, testDevice } from '../support/device.js';
 
 let device: Device;
@@ -159,8 +160,8 @@ describe('a module as text', () => {
 
   it('is what Node.js prints', () => {
     const net = new Net();
-    const custom = (net as unknown as Record<symbol, () => string>)[Symbol.for('nodejs.util.inspect.custom')];
-    expect(custom?.call(net)).toBe(text);
+    expect(INSPECT).toBe(Symbol.for('nodejs.util.inspect.custom'));
+    expect(net[INSPECT]()).toBe(text);
     net.dispose();
   });
 });
